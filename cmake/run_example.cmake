@@ -1,0 +1,28 @@
+# Runs ${program}; fails when it fails, or when its output is not that of ${expected}.out or, in any
+# order of lines, that of ${expected}.sorted.out.
+execute_process(COMMAND "${program}" OUTPUT_VARIABLE output RESULT_VARIABLE result)
+message("${output}")
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${program} ended with ${result}")
+endif()
+
+function(lines_of text variable)
+  string(REGEX REPLACE "\n$" "" text "${text}")
+  string(REPLACE "\n" ";" lines "${text}")
+  list(SORT lines)
+  set(${variable} "${lines}" PARENT_SCOPE)
+endfunction()
+
+if(EXISTS "${expected}.out")
+  file(READ "${expected}.out" wanted)
+  if(NOT output STREQUAL wanted)
+    message(FATAL_ERROR "the output differs from ${expected}.out")
+  endif()
+elseif(EXISTS "${expected}.sorted.out")
+  file(READ "${expected}.sorted.out" wanted)
+  lines_of("${output}" output)
+  lines_of("${wanted}" wanted)
+  if(NOT output STREQUAL wanted)
+    message(FATAL_ERROR "the lines differ from those of ${expected}.sorted.out")
+  endif()
+endif()

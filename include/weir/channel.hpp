@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// channel<T>: a typed queue between tasks, threads, or both, with Go's semantics.
+//
+//   weir::channel<int> jobs{16};                    // holds 16; channel<int>{} is a rendezvous
+//   weir::go([=] { for (int i = 0; i < 100; ++i) jobs.send(i);
+//                  jobs.close(); });
+//   for (int job : jobs) work(job);                 // until closed and drained
+//
+// A channel is a handle: a copy names the same channel, and methods are const, as a pointer's are.
+// sender<T> and receiver<T> are its one-way halves.
+//
+// Guarantees
+//   - First in, first out; waiting receivers and waiting senders are served in order of arrival, and
+//     a value handed to a waiter cannot be taken by a third party.
+//   - Nothing is lost: a send that fails or is cancelled leaves its value with the caller; a receive
+//     that is cancelled leaves the item in the channel. What is still buffered when the last handle
+//     goes is destroyed.
+//   - Ordering: what happened before a send is visible after its receive; what happened before
+//     close() is visible after a receive that reports it; a receive from an unbuffered channel
+//     happens before its send returns; the k-th receive before the (k + capacity)-th send returns.
+// Thread safety: every method may be called from any task and any thread at any time.
+// Cost: a transfer that need not wait takes one lock for some ten instructions.
+//
+// T need only be movable. If its move may throw, elements are kept behind a pointer, so that a move
+// throws only in the hands of the caller; T's move constructor then runs outside of every lock.
+
+#include <concepts>
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <new>
+#include <optional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "context.hpp"
+#include "detail/channel_core.hpp"
+#include "error.hpp"
+
+namespace weir {
+
+/// What try_receive() found: an item, nothing yet, or the end.
+template <class T>
+class try_receive_result {
+ public:
+  try_receive_result() = default;
+  explicit try_receive_result(std::optional<T> item, bool closed)
+      : item_(std::move(item)), closed_(closed) {}
+
+  [[nodiscard]] bool has_value() const noexcept { return item_.has_value(); }
+  explicit operator bool() const noexcept { return has_value(); }
+  /// Nothing there now; there may be later.
+  [[nodiscard]] bool empty() const noexcept { return !has_value() && !closed_; }
+  /// Closed and drained: nothing will ever come.
+  [[nodiscard]] bool closed() const noexcept { return closed_; }
+  [[nodiscard]] T& operator*() noexcept { return *item_; }
+  [[nodiscard]] const T& operator*() const noexcept { return *item_; }
+  [[nodiscard]] T* operator->() noexcept { return &*item_; }
+  [[nodiscard]] T& value() { return item_.value(); }
+
+ private:
+  std::optional<T> item_;
+  bool closed_ = false;
+};
+
+namespace detail {
+
+template <class T>
+using element_of =
+    std::conditional_t<std::is_nothrow_move_constructible_v<T>, T, std::unique_ptr<T>>;
+
+template <class E>
+inline constexpr element_ops ops_of{
+    sizeof(E),
+    [](void* slot, void* value) noexcept { ::new (slot) E(std::move(*static_cast<E*>(value))); },
+    [](void* out, void* slot) noexcept {
+      static_cast<std::optional<E>*>(out)->emplace(std::move(*static_cast<E*>(slot)));
+      std::destroy_at(static_cast<E*>(slot));
+    },
+    [](void* out, void* value) noexcept {
+      static_cast<std::optional<E>*>(out)->emplace(std::move(*static_cast<E*>(value)));
+    },
+    [](void* slot) noexcept { std::destroy_at(static_cast<E*>(slot)); }};
+
+/// The core with storage for T.
+template <class T>
+class channel_state final : public channel_core {
+ public:
+  using element = element_of<T>;
+  explicit channel_state(std::size_t capacity) : channel_core(ops_of<element>, capacity) {
+    static_assert(alignof(element) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                  "channel<T>: T is over-aligned; send a std::unique_ptr<T>");
+  }
+
+  /// Sends; on anything but transfer::moved the value is back in `v`.
+  transfer send(T&& v, patience how) {
+    if constexpr (std::is_same_v<element, T>) {
+      lock.lock();
+      if (has_room()) {
+        ::new (push_slot()) T(std::move(v));
+        lock.unlock();
+        return transfer::moved;
+      }
+      return send_locked(&v, how);
+    } else {
+      auto boxed = std::make_unique<T>(std::move(v));
+      lock.lock();
+      const transfer result = send_locked(&boxed, how);
+      if (result != transfer::moved) give_back(v, std::move(*boxed));
+      return result;
+    }
+  }
+
+  transfer receive(std::optional<T>& out, patience how) {
+    if constexpr (std::is_same_v<element, T>) {
+      lock.lock();
+      if (has_item_and_no_sender()) {
+        T* slot = static_cast<T*>(pop_slot());
+        out.emplace(std::move(*slot));
+        std::destroy_at(slot);
+        lock.unlock();
+        return transfer::moved;
+      }
+      return receive_locked(&out, how);
+    } else {
+      std::optional<element> boxed;
+      lock.lock();
+      const transfer result = receive_locked(&boxed, how);
+      if (boxed) out.emplace(std::move(**boxed));
+      return result;
+    }
+  }
+
+ private:
+  static void give_back(T& v, T&& value) {
+    if constexpr (std::is_move_assignable_v<T>) {
+      v = std::move(value);
+    } else {
+      std::destroy_at(&v);
+      std::construct_at(&v, std::move(value));
+    }
+  }
+};
+
+/// What channel, sender and receiver are: a reference to the state, null for Go's nil channel.
+template <class T>
+class channel_handle {
+ public:
+  /// Values waiting in the buffer. Only a hint when others use the channel too.
+  [[nodiscard]] std::size_t size() const noexcept { return state_ ? state_->size() : 0; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return state_ ? state_->capacity() : 0; }
+  /// Has close() been called? Values may still be buffered.
+  [[nodiscard]] bool closed() const noexcept { return state_ && state_->is_closed(); }
+  /// Same channel, or both nil.
+  friend bool operator==(const channel_handle& a, const channel_handle& b) noexcept {
+    return a.state_ == b.state_;
+  }
+  /// For select and for Weir's own words.
+  [[nodiscard]] channel_state<T>* state() const noexcept { return state_.get(); }
+  [[nodiscard]] const ref<channel_state<T>>& shared_state() const noexcept { return state_; }
+
+ protected:
+  channel_handle() = default;
+  explicit channel_handle(ref<channel_state<T>> s) noexcept : state_(std::move(s)) {}
+  ref<channel_state<T>> state_;
+};
+
+/// The sending half's methods; Self is channel<T> or sender<T>.
+template <class Self, class T>
+class sending {
+ public:
+  /// Blocks until delivered: taken by a receiver, or buffered. Throws channel_closed if the channel
+  /// is closed, before or while it waits; `v` is then untouched.
+  void send(T&& v) const { push(std::move(v), {}); }
+  void send(const T& v) const
+    requires std::copy_constructible<T>
+  {
+    push(T(v), {});
+  }
+
+  /// As send(v), until ctx is done: then false, and `v` is untouched. A context that is done already
+  /// wins over room in the channel.
+  [[nodiscard]] bool send(const context& ctx, T&& v) const {
+    return !ctx.cancelled() && push(std::move(v), {.until = &ctx});
+  }
+  [[nodiscard]] bool send(const context& ctx, const T& v) const
+    requires std::copy_constructible<T>
+  {
+    return !ctx.cancelled() && push(T(v), {.until = &ctx});
+  }
+
+  /// Never waits: false, with `v` untouched, if that would be needed. Throws channel_closed.
+  [[nodiscard]] bool try_send(T&& v) const { return push(std::move(v), {.block = false}); }
+  [[nodiscard]] bool try_send(const T& v) const
+    requires std::copy_constructible<T>
+  {
+    return push(T(v), {.block = false});
+  }
+
+  /// Sends each element of a range, in order, waiting as send() does; with fewer locks than as many
+  /// sends. Elements of an rvalue range are moved from as they are delivered. Returns how many were.
+  template <std::ranges::input_range R>
+  std::size_t send_many(R&& range) const {
+    return push_many(std::forward<R>(range), {});
+  }
+  /// As above until ctx is done; the elements from the returned count on are untouched.
+  template <std::ranges::input_range R>
+  std::size_t send_many(const context& ctx, R&& range) const {
+    return push_many(std::forward<R>(range), {.until = &ctx});
+  }
+
+  /// No more values: receivers get what is buffered, then the end. Wakes every waiter; senders that
+  /// wait throw channel_closed. Throws channel_closed if closed already, std::logic_error on a nil
+  /// channel.
+  void close() const {
+    auto* s = core();
+    if (s == nullptr) throw std::logic_error("weir: close of nil channel");
+    if (!s->close()) throw_channel_closed("close of closed channel");
+  }
+
+ private:
+  channel_state<T>* core() const noexcept { return static_cast<const Self*>(this)->state(); }
+
+  bool push(T&& v, patience how) const {
+    auto* s = core();
+    if (s == nullptr) {
+      if (how.block) wait_for_nothing(how.until, "send on nil channel");
+      return false;
+    }
+    switch (s->send(std::move(v), how)) {
+      case transfer::moved: return true;
+      case transfer::closed: throw_channel_closed("send on closed channel");
+      default: return false;
+    }
+  }
+
+  template <class R>
+  std::size_t push_many(R&& range, patience how) const {
+    std::size_t sent = 0;
+    for (auto&& item : range) {
+      if (how.until != nullptr && how.until->cancelled()) break;
+      const bool delivered = [&] {
+        if constexpr (std::is_lvalue_reference_v<R> || std::ranges::view<std::remove_cvref_t<R>>) {
+          return push(T(item), how);
+        } else {
+          return push(std::move(item), how);
+        }
+      }();
+      if (!delivered) break;
+      ++sent;
+    }
+    return sent;
+  }
+};
+
+/// The receiving half's methods; Self is channel<T> or receiver<T>.
+template <class Self, class T>
+class receiving {
+ public:
+  /// Blocks until there is a value; empty when the channel is closed and drained.
+  [[nodiscard]] std::optional<T> receive() const { return pull({}).first; }
+  /// As receive(), until ctx is done: then empty. A context that is done already wins over a value
+  /// that is there; the value stays. ctx.cancelled() tells the two apart.
+  [[nodiscard]] std::optional<T> receive(const context& ctx) const {
+    if (ctx.cancelled()) return std::nullopt;
+    return pull({.until = &ctx}).first;
+  }
+  /// Never waits.
+  [[nodiscard]] try_receive_result<T> try_receive() const {
+    auto [item, how] = pull({.block = false});
+    return try_receive_result<T>(std::move(item), how == transfer::closed);
+  }
+
+  /// Waits for one value, then takes up to `max` that are there, appending to `out` (an output
+  /// iterator). Returns how many; 0 when closed and drained, or max is 0.
+  template <std::output_iterator<T> Out>
+  std::size_t receive_many(Out out, std::size_t max) const {
+    return pull_many(std::move(out), max, {});
+  }
+  /// As above, or 0 when ctx is done first.
+  template <std::output_iterator<T> Out>
+  std::size_t receive_many(const context& ctx, Out out, std::size_t max) const {
+    if (ctx.cancelled()) return 0;
+    return pull_many(std::move(out), max, {.until = &ctx});
+  }
+
+  /// `for (T v : ch)` receives until closed and drained. Single pass.
+  class iterator {
+   public:
+    using iterator_concept = std::input_iterator_tag;
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+
+    iterator() = default;
+    explicit iterator(Self from) : from_(std::move(from)) { ++*this; }
+    T& operator*() const noexcept { return *item_; }
+    T* operator->() const noexcept { return &*item_; }
+    iterator& operator++() {
+      item_ = from_.receive();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& it, std::default_sentinel_t) noexcept {
+      return !it.item_.has_value();
+    }
+
+   private:
+    Self from_;
+    mutable std::optional<T> item_;
+  };
+  [[nodiscard]] iterator begin() const { return iterator(static_cast<const Self&>(*this)); }
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  channel_state<T>* core() const noexcept { return static_cast<const Self*>(this)->state(); }
+
+  std::pair<std::optional<T>, transfer> pull(patience how) const {
+    std::pair<std::optional<T>, transfer> result{std::nullopt, transfer::would_block};
+    auto* s = core();
+    if (s == nullptr) {
+      if (how.block) wait_for_nothing(how.until, "receive on nil channel");
+    } else {
+      result.second = s->receive(result.first, how);
+    }
+    return result;
+  }
+
+  template <class Out>
+  std::size_t pull_many(Out out, std::size_t max, patience how) const {
+    std::size_t n = 0;
+    for (; n < max; how.block = false, ++n) {
+      auto item = pull(how).first;
+      if (!item) break;
+      *out++ = std::move(*item);
+    }
+    return n;
+  }
+};
+
+}  // namespace detail
+
+/// The sending half. Default constructed it is Go's nil channel: send blocks for ever.
+template <class T>
+class sender : public detail::channel_handle<T>, public detail::sending<sender<T>, T> {
+ public:
+  using value_type = T;
+  sender() = default;
+
+ private:
+  template <class>
+  friend class channel;
+  using detail::channel_handle<T>::channel_handle;
+};
+
+/// The receiving half. Default constructed it is Go's nil channel: receive blocks for ever.
+template <class T>
+class receiver : public detail::channel_handle<T>, public detail::receiving<receiver<T>, T> {
+ public:
+  using value_type = T;
+  receiver() = default;
+  /// For Weir's own words, whose channels are not channel<T>: context, timer.
+  explicit receiver(detail::ref<detail::channel_state<T>> s)
+      : detail::channel_handle<T>(std::move(s)) {}
+
+ private:
+  template <class>
+  friend class channel;
+};
+
+template <class T>
+class channel : public detail::channel_handle<T>,
+                public detail::sending<channel<T>, T>,
+                public detail::receiving<channel<T>, T> {
+ public:
+  using value_type = T;
+
+  /// A new unbuffered channel: a send completes when a receiver takes the value.
+  channel() : channel(0) {}
+  /// A new channel that holds `capacity` values before a send blocks. Its memory is reserved at once.
+  /// Throws std::length_error, naming it, for a capacity that is negative or too large to exist.
+  template <std::integral Int>
+    requires(!std::same_as<Int, bool>)
+  explicit channel(Int capacity)
+      : detail::channel_handle<T>(
+            detail::make_ref<detail::channel_state<T>>(detail::checked_capacity(capacity))) {}
+
+  operator sender<T>() const { return sender<T>(this->state_); }      // NOLINT: as in Go
+  operator receiver<T>() const { return receiver<T>(this->state_); }  // NOLINT: as in Go
+};
+
+inline receiver<std::monostate> context::done() const {
+  return receiver<std::monostate>(done_channel());
+}
+
+}  // namespace weir

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// How go(f) hands f to the runtime without allocating: the runtime builds f at the top of the new
+// task's own stack.
+
+#include <cstddef>
+#include <new>
+#include <string_view>
+#include <utility>
+
+namespace weir {
+class runtime;
+}
+
+namespace weir::detail {
+
+/// How a callable is put in place, run once, and ended.
+struct body_ops {
+  std::size_t size;
+  std::size_t align;
+  void (*construct)(void* where, void* from);  // moves; may throw, before anything has started
+  void (*run)(void* self);                     // and ends the callable's life
+};
+
+template <class F>
+inline constexpr body_ops body_ops_of{
+    sizeof(F), alignof(F),
+    [](void* where, void* from) { ::new (where) F(std::move(*static_cast<F*>(from))); },
+    [](void* self) {
+      struct ender {
+        F* f;
+        ~ender() { f->~F(); }
+      } body{static_cast<F*>(self)};
+      (void)(*body.f)();
+    }};
+
+/// Starts a task on `where`, or on the current (else the default) runtime if null. Throws
+/// std::system_error errc::forked or errc::closed, std::bad_alloc if there is no memory for a stack.
+void spawn(runtime* where, std::string_view name, const body_ops& ops, void* callable);
+
+template <class F>
+void spawn_callable(runtime* where, std::string_view name, F f) {
+  spawn(where, name, body_ops_of<F>, &f);
+}
+
+/// Throws std::invalid_argument for an empty std::function or a null function pointer.
+[[noreturn]] void throw_empty_callable(const char* where);
+
+template <class F>
+void check_callable(const F& f, const char* where) {
+  if constexpr (requires { f == nullptr; }) {
+    if (f == nullptr) throw_empty_callable(where);
+  }
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// The one idea of the sync room: a primitive knows only "here is a waiter, wake it". A strand is
+// who waits (a task or an OS thread), an operation is what it waits for, and a wait_node is that
+// operation's entry in one primitive's queue. A plain receive has one node, a select has many.
+//
+// The life of an operation:
+//   1. its strand links a node into the queue of each primitive, under that primitive's lock;
+//   2. it parks;
+//   3. whoever can serve it takes a node out of a queue, under the lock, and claims the operation:
+//      exactly one claim succeeds. The claimer moves the value, drops the lock, wakes the strand;
+//   4. the strand takes its other nodes out, under each lock: after that nobody can touch them.
+//
+// Invariants
+//   I1  a node is linked, or not, under its primitive's lock only.
+//   I2  a strand is woken exactly once for each operation: by the claimer.
+//   I3  a node is touched without the lock only by the claimer, between claim and wake, and by its
+//       owner, before linking and after step 4.
+
+#include <atomic>
+#include <cstdint>
+
+#include "spin_lock.hpp"
+
+namespace weir::detail {
+
+struct task;  // the runtime room's
+
+/// What a parked task tells a dump: "send on channel 0x…".
+struct wait_reason {
+  const char* verb = "";
+  const void* object = nullptr;
+};
+
+/// Who waits: the current task, or the current OS thread.
+class strand {
+ public:
+  [[nodiscard]] static strand current();
+
+  /// Blocks until wake(); returns at once if that has happened already. Called by the strand itself.
+  void park(wait_reason why) const;
+  /// Lets park() return. Called exactly once for each park(), by anyone.
+  void wake() const;
+  [[nodiscard]] bool is_task() const noexcept { return task_ != nullptr; }
+  /// park() with a bound, for OS threads only. False when `nanoseconds_since_epoch` on the steady
+  /// clock came first; a wake() may still be on its way then: claim the operation to find out.
+  [[nodiscard]] bool park_thread_until(std::int64_t nanoseconds_since_epoch) const;
+
+ private:
+  task* task_ = nullptr;
+  std::atomic<std::uint32_t>* word_ = nullptr;  // of the thread: 1 when woken
+};
+
+/// One blocking operation. Lives on the stack of the strand that waits.
+class operation {
+ public:
+  explicit operation(bool shared) noexcept : shared_(shared) {}
+
+  /// Decides the operation in favour of case `index`; false if another case was first. With a
+  /// single node the queue's lock has already decided, and no atomic exchange is needed.
+  [[nodiscard]] bool claim(int index) noexcept {
+    if (!shared_) {
+      // Ordering: release; pairs with the acquire in winner(): the owner sees the value moved and
+      // all that the claimer did before.
+      winner_.store(index, std::memory_order_release);
+      return true;
+    }
+    int undecided = -1;
+    // Ordering: acq_rel on success as above; relaxed on failure: the loser reads nothing more.
+    return winner_.compare_exchange_strong(undecided, index, std::memory_order_acq_rel,
+                                           std::memory_order_relaxed);
+  }
+  /// The case that was claimed, -1 while undecided.
+  [[nodiscard]] int winner() const noexcept {
+    // Ordering: acquire; pairs with claim().
+    return winner_.load(std::memory_order_acquire);
+  }
+
+  strand who;
+
+ private:
+  std::atomic<int> winner_{-1};
+  bool shared_;
+};
+
+/// An operation's entry in one queue.
+struct wait_node {
+  wait_node* next = nullptr;
+  wait_node* prev = nullptr;
+  operation* op = nullptr;
+  void* value = nullptr;    // sender: the element; receiver: the optional to fill
+  std::int64_t weight = 0;  // semaphore: how much is wanted
+  int index = 0;            // the case this node stands for
+  bool linked = false;      // I1
+  bool ok = false;          // set by the claimer: a value moved (as against: closed)
+};
+
+/// First come, first served.
+class wait_list {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
+  [[nodiscard]] wait_node* front() const noexcept { return head_; }
+  void push_back(wait_node& n) noexcept {
+    n.next = nullptr;
+    n.prev = tail_;
+    (tail_ != nullptr ? tail_->next : head_) = &n;
+    tail_ = &n;
+    n.linked = true;
+  }
+  void remove(wait_node& n) noexcept {
+    (n.prev != nullptr ? n.prev->next : head_) = n.next;
+    (n.next != nullptr ? n.next->prev : tail_) = n.prev;
+    n.linked = false;
+  }
+  /// Takes out the first node whose operation can still be claimed, and claims it; null if none.
+  [[nodiscard]] wait_node* claim_front() noexcept {
+    while (head_ != nullptr) {
+      wait_node& n = *head_;
+      remove(n);
+      if (n.op->claim(n.index)) return &n;
+    }
+    return nullptr;
+  }
+
+ private:
+  wait_node* head_ = nullptr;
+  wait_node* tail_ = nullptr;
+};
+
+/// Claimed nodes that are to be woken once the lock is dropped; their strands are still parked, so
+/// the nodes are ours until then (I3).
+class wake_batch {
+ public:
+  void add(wait_node& n) noexcept {
+    n.next = nullptr;
+    (tail_ != nullptr ? tail_->next : head_) = &n;
+    tail_ = &n;
+  }
+  void wake_all() noexcept {
+    for (wait_node* n = head_; n != nullptr;) {
+      wait_node* following = n->next;  // read before the wake: n's stack may be gone after it
+      n->op->who.wake();
+      n = following;
+    }
+    head_ = tail_ = nullptr;
+  }
+
+ private:
+  wait_node* head_ = nullptr;
+  wait_node* tail_ = nullptr;
+};
+
+}  // namespace weir::detail

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// runtime: carrier threads and the tasks that run on them. Most programs never name one: go() starts
+// a default runtime on first use. Make your own to have tasks end before a scope does, for a
+// different number of carriers, or for a virtual clock in tests.
+//
+//   weir::runtime rt{{.carriers = 2}};
+//   rt.go([] { serve(); });
+//   auto [ctx, cancel] = weir::with_timeout(weir::background(), 5s);
+//   if (!rt.shutdown(ctx)) std::cerr << "some tasks did not end in time\n";
+//
+// Tasks of different runtimes and plain threads share channels and everything else freely.
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "context.hpp"
+#include "go.hpp"
+
+namespace weir {
+
+enum class clock_kind {
+  steady,        ///< std::chrono::steady_clock
+  virtual_time,  ///< moves only when every task waits, then straight to the next timer: sleeping is
+                 ///< free. One carrier.
+};
+
+struct runtime_options {
+  /// Carrier threads; 0: WEIR_CARRIERS, or else the CPUs that this process may really use: its
+  /// affinity mask and its cgroup's quota (v1 and v2, rounded up), never less than one. At most 1024.
+  int carriers = 0;
+  /// Address space for each task's stack, rounded up to pages; 16 KiB to 1 GiB. Raise it for deep
+  /// recursion: only touched pages cost memory.
+  std::size_t stack_size = std::size_t{256} * 1024;
+  /// Where the random choices start; 0: from the system.
+  std::uint64_t seed = 0;
+  clock_kind clock = clock_kind::steady;
+};
+
+namespace detail {
+class runtime_core;
+}
+
+class runtime {
+ public:
+  /// Starts no thread before there is work. Throws std::invalid_argument that names the option (or the
+  /// WEIR_CARRIERS) that is out of range.
+  explicit runtime(runtime_options options = {});
+  /// Waits until every task has ended, then joins the carriers. Tasks that a failed shutdown() gave up
+  /// on are not waited for. Must not be called from one of its own tasks (std::terminate).
+  ~runtime();
+  runtime(const runtime&) = delete;
+  runtime& operator=(const runtime&) = delete;
+
+  /// weir::go on this runtime, from anywhere. Throws errc::closed after shutdown() has begun, unless
+  /// called by one of its own tasks.
+  template <std::invocable F>
+  void go(F f) {
+    detail::check_callable(f, "runtime::go");
+    detail::spawn_callable(this, {}, std::move(f));
+  }
+  template <std::invocable F>
+  void go(std::string_view name, F f) {
+    detail::check_callable(f, "runtime::go");
+    detail::spawn_callable(this, name, std::move(f));
+  }
+  /// weir::run on this runtime.
+  template <std::invocable F>
+  auto run(F f) -> std::invoke_result_t<F&> {
+    detail::check_callable(f, "runtime::run");
+    return detail::through_thunk(
+        f, [this](detail::thunk body, void* arg) { detail::run_as_task(this, body, arg); });
+  }
+  /// Takes no more tasks from outside and waits until all have ended: true. When ctx is done first:
+  /// false; what has not ended by then is abandoned, never runs again and is not destroyed.
+  bool shutdown(const context& ctx = background());
+
+  /// How many carriers may run at once.
+  [[nodiscard]] int carriers() const noexcept;
+  /// Tasks that have started and not ended. A snapshot.
+  [[nodiscard]] std::size_t tasks() const noexcept;
+
+  [[nodiscard]] detail::runtime_core& core() const noexcept { return *core_; }
+
+ private:
+  std::shared_ptr<detail::runtime_core> core_;
+};
+
+/// How many carriers a runtime with default options would have here and now; WEIR_CARRIERS included.
+[[nodiscard]] int default_carriers();
+
+}  // namespace weir

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// select: waits for the first of several things, and does exactly one of them, as in Go.
+//
+//   weir::select(
+//       weir::on_receive(jobs, [&](std::optional<int> job) { … }),   // empty: closed and drained
+//       weir::on_send(results, r, [&] { … }),
+//       weir::on_done(ctx, [&] { … }),
+//       weir::after(80ms, [&] { … }));
+//
+// Of the cases that are ready one is chosen uniformly at random; if none is, select waits, or runs
+// otherwise(f) if there is one. The callback runs after the transfer, outside of every lock, in the
+// caller. The losers' values stay with their owners. Returns the index of the chosen case.
+//
+// The decision is atomic over all channels: `otherwise` is chosen only if at one instant no case
+// could proceed. A nil channel or background() is never ready; a select of nothing else blocks for
+// ever. A send case on a closed channel is ready, and throws channel_closed if chosen.
+// To look at a context first, use the forms that take one, or ask ctx.cancelled() in the callback.
+// Cost: O(cases) locks to decide, twice that to wait. Same channel in many cases: their weight.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "channel.hpp"
+#include "context.hpp"
+
+namespace weir {
+
+namespace detail {
+
+enum class case_kind { receive, send, done, timeout, otherwise };
+
+/// A case as the compiled core sees it.
+struct select_record {
+  case_kind kind = case_kind::otherwise;
+  channel_core* core = nullptr;  // null: never ready
+  void* element = nullptr;       // send: the value; receive: the optional to fill
+  context::clock::duration wait{};
+};
+
+template <class C>
+concept selectable = requires(C& c) {
+  { c.record() } -> std::same_as<select_record>;
+  c.run();
+};
+
+/// Decides; throws channel_closed if a send case on a closed channel is chosen.
+[[nodiscard]] std::size_t select_records(std::span<const select_record> records);
+
+template <class T, class F>
+class receive_case {
+ public:
+  receive_case(ref<channel_state<T>> s, F f) : state_(std::move(s)), f_(std::move(f)) {}
+  [[nodiscard]] select_record record() {
+    return {.kind = case_kind::receive, .core = state_.get(), .element = &out_};
+  }
+  void run() {
+    if constexpr (std::is_same_v<element_of<T>, T>) {
+      call(std::move(out_));
+    } else {
+      call(out_ ? std::optional<T>(std::move(**out_)) : std::nullopt);
+    }
+  }
+
+ private:
+  void call(std::optional<T> item) {
+    if constexpr (std::is_invocable_v<F&, std::optional<T>>) {
+      f_(std::move(item));
+    } else {
+      static_assert(std::is_invocable_v<F&>, "on_receive: f takes std::optional<T> or nothing");
+      f_();
+    }
+  }
+  ref<channel_state<T>> state_;
+  std::optional<element_of<T>> out_;
+  F f_;
+};
+
+template <class T, class F>
+class send_case {
+ public:
+  send_case(ref<channel_state<T>> s, T* value, F f)
+      : state_(std::move(s)), owner_(value), f_(std::move(f)) {}
+  send_case(ref<channel_state<T>> s, T value, F f)
+      : state_(std::move(s)), own_(std::move(value)), f_(std::move(f)) {}
+  [[nodiscard]] select_record record() {
+    T* value = owner_ != nullptr ? owner_ : &*own_;
+    if constexpr (std::is_same_v<element_of<T>, T>) {
+      return {.kind = case_kind::send, .core = state_.get(), .element = value};
+    } else {
+      if (!boxed_) boxed_ = std::make_unique<T>(std::move(*value));
+      return {.kind = case_kind::send, .core = state_.get(), .element = &boxed_};
+    }
+  }
+  void run() { f_(); }
+  /// Makes the case own its value: for a case that outlives the expression it was written in.
+  void keep() {
+    if (owner_ != nullptr) own_.emplace(std::move(*std::exchange(owner_, nullptr)));
+  }
+
+  send_case(send_case&& other) = default;
+  ~send_case() {
+    if constexpr (!std::is_same_v<element_of<T>, T> && std::is_move_assignable_v<T>) {
+      if (boxed_ && owner_ != nullptr) *owner_ = std::move(*boxed_);  // lost: back to its owner
+    }
+  }
+
+ private:
+  ref<channel_state<T>> state_;
+  T* owner_ = nullptr;
+  std::optional<T> own_;
+  std::conditional_t<std::is_same_v<element_of<T>, T>, std::monostate, std::unique_ptr<T>> boxed_{};
+  F f_;
+};
+
+template <class F>
+class simple_case {
+ public:
+  simple_case(select_record r, F f) : record_(r), f_(std::move(f)) {}
+  [[nodiscard]] select_record record() const { return record_; }
+  void run() { f_(); }
+
+ private:
+  select_record record_;
+  F f_;
+};
+
+template <class F>
+class done_case {
+ public:
+  done_case(context ctx, F f) : ctx_(std::move(ctx)), f_(std::move(f)) {}
+  [[nodiscard]] select_record record() const {
+    return {.kind = case_kind::done, .core = ctx_.done_core()};
+  }
+  void run() { f_(); }
+
+ private:
+  context ctx_;
+  F f_;
+};
+
+struct do_nothing {
+  void operator()() const noexcept {}
+};
+
+/// The value type of anything that can be received from / sent to.
+template <class Ch>
+using value_type_of = typename std::remove_cvref_t<Ch>::value_type;
+
+}  // namespace detail
+
+/// Ready when `ch` has a value or is closed: f gets std::optional<T>, empty for the latter; or nothing.
+template <class Ch, class F = detail::do_nothing>
+[[nodiscard]] auto on_receive(const Ch& ch, F f = {}) {
+  return detail::receive_case<detail::value_type_of<Ch>, F>(ch.shared_state(), std::move(f));
+}
+
+/// Ready when `ch` can take a value. An lvalue is copied (a move-only one is moved from if this case is
+/// chosen); an rvalue is moved from only if this case is chosen, and is its owner's otherwise.
+template <class Ch, class F = detail::do_nothing>
+[[nodiscard]] auto on_send(const Ch& ch, const detail::value_type_of<Ch>& v, F f = {})
+  requires std::copy_constructible<detail::value_type_of<Ch>>
+{
+  using T = detail::value_type_of<Ch>;
+  return detail::send_case<T, F>(ch.shared_state(), T(v), std::move(f));
+}
+template <class Ch, class F = detail::do_nothing>
+[[nodiscard]] auto on_send(const Ch& ch, detail::value_type_of<Ch>& v, F f = {})
+  requires(!std::copy_constructible<detail::value_type_of<Ch>>)
+{
+  return detail::send_case<detail::value_type_of<Ch>, F>(ch.shared_state(), &v, std::move(f));
+}
+template <class Ch, class F = detail::do_nothing>
+[[nodiscard]] auto on_send(const Ch& ch, detail::value_type_of<Ch>&& v, F f = {}) {
+  using T = detail::value_type_of<Ch>;
+  if constexpr (std::is_trivially_copyable_v<T>) {
+    return detail::send_case<T, F>(ch.shared_state(), T(v), std::move(f));
+  } else {
+    return detail::send_case<T, F>(ch.shared_state(), &v, std::move(f));
+  }
+}
+
+/// Ready when ctx is done.
+template <class F = detail::do_nothing>
+[[nodiscard]] auto on_done(const context& ctx, F f = {}) {
+  return detail::done_case<F>(ctx, std::move(f));
+}
+
+/// Ready `wait` after the select began; at once if not positive.
+template <class Rep, class Period, class F = detail::do_nothing>
+[[nodiscard]] auto after(std::chrono::duration<Rep, Period> wait, F f = {}) {
+  return detail::simple_case<F>(
+      {.kind = detail::case_kind::timeout,
+       .wait = std::chrono::ceil<context::clock::duration>(wait)},
+      std::move(f));
+}
+
+/// Chosen when no other case is ready: makes the select non-blocking. At most one; its place among
+/// the cases does not matter.
+template <class F = detail::do_nothing>
+[[nodiscard]] auto otherwise(F f = {}) {
+  return detail::simple_case<F>({.kind = detail::case_kind::otherwise}, std::move(f));
+}
+
+/// See above. With no case at all it blocks for ever, as Go's `select {}`.
+template <detail::selectable... Cases>
+std::size_t select(Cases&&... cases) {
+  const std::array<detail::select_record, sizeof...(Cases)> records{cases.record()...};
+  const std::size_t chosen = detail::select_records(records);
+  std::size_t i = 0;
+  (void)((i++ == chosen && (cases.run(), true)) || ...);
+  return chosen;
+}
+
+/// A case whose kind is known only at run time. Made from any of the above.
+class select_case {
+ public:
+  template <class C>
+    requires(!std::same_as<std::remove_cvref_t<C>, select_case>)
+  select_case(C c)  // NOLINT: a list of cases reads best without conversions
+      : self_(std::make_unique<model<C>>(std::move(c))) {}
+  [[nodiscard]] detail::select_record record() { return self_->record(); }
+  void run() { self_->run(); }
+
+ private:
+  struct concept_base {
+    virtual ~concept_base() = default;
+    virtual detail::select_record record() = 0;
+    virtual void run() = 0;
+  };
+  template <class C>
+  struct model final : concept_base {
+    explicit model(C c) : c_(std::move(c)) {
+      if constexpr (requires { c_.keep(); }) c_.keep();
+    }
+    detail::select_record record() override { return c_.record(); }
+    void run() override { c_.run(); }
+    C c_;
+  };
+  std::unique_ptr<concept_base> self_;
+};
+
+/// The runtime-sized form, for up to 65,536 cases (std::length_error beyond, as in Go).
+std::size_t select(std::span<select_case> cases);
+
+}  // namespace weir

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// timer and ticker: the time, received from a channel.
+//
+//   weir::ticker every{100ms};
+//   for (auto when : every.channel()) report(when);      // stop() does not close the channel
+//
+// As in Go since 1.23 the channel acts as an unbuffered one: it holds no stale time after stop() or
+// reset(), its size() and capacity() are 0, and a ticker drops ticks that nobody took in time. What is
+// received is when it fired, not when it was taken. For a single wait use sleep_for, or after() in a
+// select. Both are handles; the last one to go stops it. Thread safety: any method, from anywhere.
+
+#include <chrono>
+#include <functional>
+
+#include "channel.hpp"
+#include "context.hpp"
+#include "detail/intrusive.hpp"
+#include "go.hpp"
+
+namespace weir {
+
+namespace detail {
+using nanoseconds = std::chrono::nanoseconds;
+class timer_state;
+
+/// Converts rounding up, with the end of time instead of an overflow.
+template <class Rep, class Period>
+[[nodiscard]] nanoseconds clamp_duration(std::chrono::duration<Rep, Period> d) {
+  using seconds = std::chrono::duration<double>;
+  if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>(
+                                                    nanoseconds::max())) {
+    return nanoseconds::max();
+  }
+  if (d <= d.zero()) return nanoseconds::zero();
+  return std::chrono::ceil<nanoseconds>(d);
+}
+
+/// What timer and ticker share.
+class timer_handle {
+ public:
+  /// Where the time is received from. Nil for after_func.
+  [[nodiscard]] receiver<context::clock::time_point> channel() const;
+  /// Lets it fire no more; true if it was still to fire. Does not close the channel.
+  bool stop() const;
+
+ protected:
+  timer_handle(nanoseconds first, nanoseconds period, std::function<void()> f);
+  /// True if it was still to fire.
+  bool restart(nanoseconds first, nanoseconds period) const;
+  /// Throws std::invalid_argument unless positive.
+  static nanoseconds checked_period(nanoseconds p, const char* where);
+
+ private:
+  [[nodiscard]] timer_state& state() const noexcept;
+  ref<shared_object> state_;
+};
+}  // namespace detail
+
+/// Sends the time once, `d` from now; at once if d is not positive.
+class timer : public detail::timer_handle {
+ public:
+  template <class Rep, class Period>
+  explicit timer(std::chrono::duration<Rep, Period> d)
+      : timer_handle(detail::clamp_duration(d), {}, nullptr) {}
+  /// Fires d from now, whatever it was doing; true if it was still to fire.
+  template <class Rep, class Period>
+  bool reset(std::chrono::duration<Rep, Period> d) const {
+    return restart(detail::clamp_duration(d), {});
+  }
+
+ private:
+  template <class Rep, class Period>
+  friend timer after_func(std::chrono::duration<Rep, Period> d, std::function<void()> f);
+  timer(detail::nanoseconds d, std::function<void()> f) : timer_handle(d, {}, std::move(f)) {}
+};
+
+/// Sends the time every `period`, first after one period. Throws std::invalid_argument unless the
+/// period is positive.
+class ticker : public detail::timer_handle {
+ public:
+  template <class Rep, class Period>
+  explicit ticker(std::chrono::duration<Rep, Period> period)
+      : timer_handle(checked_period(detail::clamp_duration(period), "ticker"),
+                     detail::clamp_duration(period), nullptr) {}
+  /// The next tick comes one new period from now.
+  template <class Rep, class Period>
+  void reset(std::chrono::duration<Rep, Period> period) const {
+    const auto p = checked_period(detail::clamp_duration(period), "ticker::reset");
+    restart(p, p);
+  }
+};
+
+/// Runs f in a task of its own, `d` from now. stop() keeps it from starting, and does not wait for it;
+/// reset() starts it (again). Unlike a timer it fires even if no handle is left.
+template <class Rep, class Period>
+timer after_func(std::chrono::duration<Rep, Period> d, std::function<void()> f) {
+  detail::check_callable(f, "after_func");
+  return timer(detail::clamp_duration(d), std::move(f));
+}
+
+}  // namespace weir

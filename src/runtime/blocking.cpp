@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Threads for blocking(f): as many as there are calls at a time, kept for a while after. They share
+// no carrier, so whatever f does to its thread, tasks go on.
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "runtime/runtime_core.hpp"
+#include "weir/go.hpp"
+
+namespace weir::detail {
+namespace {
+
+struct blocking_call {
+  thunk body;
+  void* argument;
+  operation* op;
+};
+
+class blocking_threads {
+ public:
+  /// Throws std::system_error when a thread is needed and cannot be had.
+  void submit(blocking_call call) {
+    const std::lock_guard lock(m_);
+    // Each waiting call has an idle thread of its own to look forward to, or a new one is made: a
+    // call that came first may block for ever.
+    if (calls_.size() >= idle_) std::thread([this] { serve(); }).detach();
+    else ready_.notify_one();
+    calls_.push_back(call);
+  }
+
+ private:
+  void serve() {
+    constexpr auto patience = std::chrono::seconds(10);
+    std::unique_lock lock(m_);
+    for (;;) {
+      if (calls_.empty()) {
+        ++idle_;
+        const bool called = ready_.wait_for(lock, patience, [this] { return !calls_.empty(); });
+        --idle_;
+        if (!called) return;
+      }
+      const blocking_call call = calls_.front();
+      calls_.pop_front();
+      lock.unlock();
+      call.body(call.argument);  // catches what f throws
+      const strand who = call.op->who;
+      (void)call.op->claim(0);
+      who.wake();
+      lock.lock();
+    }
+  }
+
+  std::mutex m_;  // guards all below
+  std::condition_variable ready_;
+  std::deque<blocking_call> calls_;
+  std::size_t idle_ = 0;
+};
+
+/// Never destroyed: its threads are not joined.
+blocking_threads& threads() {
+  static auto* const instance = new blocking_threads;
+  return *instance;
+}
+
+}  // namespace
+
+void run_blocking(thunk body, void* argument) {
+  if (carrier::current_task() == nullptr) {
+    body(argument);
+    return;
+  }
+  operation op(false);
+  op.who = strand::current();
+  runtime_core& rt = carrier::current()->rt;
+  // Ordering: relaxed up, on the carrier that would look; release down, pairs with
+  // advance_virtual_clock(): what the call caused is visible before time moves.
+  rt.blocking_calls.fetch_add(1, std::memory_order_relaxed);
+  try {
+    threads().submit({body, argument, &op});
+  } catch (...) {
+    // Ordering: release; as above.
+    rt.blocking_calls.fetch_sub(1, std::memory_order_release);
+    throw;
+  }
+  op.who.park({.verb = "blocking", .object = nullptr});
+  (void)op.winner();
+  // Ordering: release; as above.
+  rt.blocking_calls.fetch_sub(1, std::memory_order_release);
+}
+
+}  // namespace weir::detail

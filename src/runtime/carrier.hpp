@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// A carrier: an OS thread that runs tasks, one at a time, and switches between them.
+//
+// A task that waits picks the next one itself and jumps to it: one switch, not two. Every so often,
+// and when there is nothing at hand, it jumps to the base instead, the thread's own stack, where the
+// carrier looks further: its inbox, the timers, other carriers, and at last sleep.
+//
+// A switch leaves something to do to the one who arrives, since only then is the stack that was left
+// at rest: mark its task parked, put it back into the lane, or recycle it (arrive()).
+//
+// Locality first: what a task wakes runs next on the same carrier. Only if the work is coarse
+// (grain.hpp), or if this carrier is stuck in one task (watch.hpp), does work move to an idle one.
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include "runtime/clock.hpp"
+#include "runtime/grain.hpp"
+#include "runtime/lane.hpp"
+#include "runtime/random.hpp"
+#include "runtime/relaxed.hpp"
+#include "runtime/sanitizer.hpp"
+#include "runtime/stack_pool.hpp"
+#include "runtime/task.hpp"
+
+namespace weir::detail {
+
+class runtime_core;
+
+class carrier {
+ public:
+  carrier(runtime_core& rt, int index, std::uint64_t seed) noexcept;
+
+  /// The carrier whose thread this is; null in a plain thread. Never keep it over a switch.
+  [[nodiscard]] static carrier* current() noexcept;
+  /// The task that runs on this thread, or null: plain threads, and a carrier's base.
+  [[nodiscard]] static task* current_task() noexcept;
+
+  // From a task on this carrier. Each returns when the task runs again, maybe on another carrier.
+  void park_current(wait_reason why);
+  void yield_current();
+  [[noreturn]] void finish_current();
+
+  // From a task, or the base, on this carrier.
+  /// A task whose operation the caller has claimed becomes ready.
+  void ready(task* t);
+  /// A new task becomes ready; when very many are, they get to run first.
+  void start(task* t);
+  [[nodiscard]] task* take_stack();
+
+  // From anywhere.
+  /// Puts a ready task into the inbox and wakes the carrier; false if it has no thread any more.
+  [[nodiscard]] bool post(task* t);
+  [[nodiscard]] bool post(task_chain tasks);
+  /// Ends its sleep; false if it does not sleep.
+  bool wake() noexcept;
+  /// Takes from the inbox whatever is off its stack.
+  [[nodiscard]] task_chain raid_mail();
+  [[nodiscard]] bool has_mail() const noexcept { return mail_count_ != 0; }
+  /// From now on post() works; the thread that will serve() may still be on its way.
+  void attach() noexcept;
+  /// From now on it does not; gives what was left in inbox and lane. By the thread that served.
+  [[nodiscard]] task_chain detach() noexcept;
+
+  /// Serves as a carrier on the calling thread until `until` is true, or the runtime stops.
+  void serve(const std::atomic<bool>* until);
+  /// Comes to the base at the next switch.
+  void call_to_base() noexcept { base_wanted_ = true; }
+
+  runtime_core& rt;
+  const int index;
+  class lane lane;
+  grain_meter grain;
+  random_source random;
+  relaxed<std::uint64_t> switches{0};  // for the watcher: does it get on?
+  relaxed<std::uint64_t> started{0};   // tasks, by this carrier
+  relaxed<std::uint64_t> finished{0};
+  std::atomic<bool> idle{false};      // looks for work or sleeps; see idle.cpp
+  std::atomic<bool> attached{false};  // has a thread; written under mail_lock_
+
+  [[nodiscard]] std::uint64_t new_id() noexcept;
+
+  /// A context that starts task_main() on t's stack below `top`.
+  [[nodiscard]] static void* make_context(task& t, std::byte* top) noexcept;
+  /// First code on a new task's stack.
+  static void task_main(void* left_context) noexcept;
+
+ private:
+  friend class runtime_core;
+  enum class leaving : std::uint8_t { nothing, parks, yields, ends };
+
+  void switch_from_task(task* me, leaving how);
+  void enter_task(task* t);
+  void run_next(task* t) noexcept;
+  static void jump(stack_shadow& own, void* target, stack_shadow& to, bool last);
+  void arrive(void* left_context, stack_shadow& own) noexcept;
+  void recycle(task* t) noexcept;
+  [[nodiscard]] task* next_at_hand();
+  void end_window();
+  void take_mail();
+  [[nodiscard]] bool share(task* t);
+
+  relaxed<task*> running_{nullptr};
+  relaxed<task*> left_{nullptr};  // by the last switch, for arrive()
+  relaxed<leaving> left_how_{leaving::nothing};
+  relaxed<void*> base_context_{nullptr};
+  relaxed<bool> base_wanted_{false};
+  relaxed<std::uint32_t> since_base_{0};
+  stack_shadow base_shadow_;
+  stack_cache stacks_;
+  relaxed<std::uint64_t> next_id_{0};  // ids are taken from the runtime in blocks
+  relaxed<std::uint64_t> last_id_{0};
+
+  spin_lock mail_lock_;  // guards mail_ and attached
+  task_chain mail_;
+  relaxed<std::uint32_t> mail_count_{0};
+  std::atomic<std::uint32_t> asleep_{0};  // 1: the thread sleeps on it, or is about to
+};
+
+}  // namespace weir::detail

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#include <pthread.h>
+
+#include <atomic>
+#include <system_error>
+
+#include "runtime/process.hpp"
+#include "runtime/runtime_core.hpp"
+
+namespace weir::detail {
+namespace {
+
+std::atomic<unsigned> generation{0};
+std::atomic<bool> lost{false};  // a runtime was left behind in the parent
+
+void in_child() {
+  // Ordering: relaxed; a forked child has one thread.
+  generation.fetch_add(1, std::memory_order_relaxed);
+  lost.store(true, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+unsigned fork_generation() noexcept {
+  // Asked for by the first runtime: a process without one may fork as it likes.
+  static const int registered = pthread_atfork(nullptr, nullptr, in_child);
+  (void)registered;
+  // Ordering: relaxed; changes only where there is one thread.
+  return generation.load(std::memory_order_relaxed);
+}
+
+void refuse_if_forked() {
+  // Ordering: relaxed; as above.
+  if (lost.load(std::memory_order_relaxed)) [[unlikely]] {
+    throw std::system_error(errc::forked, "weir: cannot wait in a forked child");
+  }
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "weir/go.hpp"
+
+#include <sched.h>
+
+#include <stdexcept>
+
+#include "runtime/runtime_core.hpp"
+#include "weir/error.hpp"
+#include "weir/runtime.hpp"
+
+namespace weir {
+namespace detail {
+
+void throw_empty_callable(const char* where) {
+  throw std::invalid_argument(std::string("weir: ") + where + ": the function is empty");
+}
+
+void spawn(runtime* where, std::string_view name, const body_ops& ops, void* callable) {
+  runtime_core& core = where != nullptr ? where->core() : runtime_core::current();
+  core.start(core.new_task(name, ops, callable));
+}
+
+namespace {
+
+/// In a task of another runtime: an ordinary task there, which this one waits for.
+void run_elsewhere(runtime_core& core, thunk body, void* argument) {
+  operation op(false);
+  op.who = strand::current();
+  auto job = [&] {
+    body(argument);
+    const strand who = op.who;
+    (void)op.claim(0);
+    who.wake();
+  };
+  core.start(core.new_task("run", body_ops_of<decltype(job)>, &job));
+  op.who.park({.verb = "run", .object = &core});
+  (void)op.winner();
+}
+
+}  // namespace
+
+void run_as_task(runtime* where, thunk body, void* argument) {
+  runtime_core& core = where != nullptr ? where->core() : runtime_core::current();
+  if (carrier::current_task() != nullptr) {
+    if (&carrier::current()->rt == &core) {
+      body(argument);
+    } else {
+      run_elsewhere(core, body, argument);
+    }
+    return;
+  }
+  runtime_core::lending lending;
+  auto job = [&] {
+    body(argument);
+    runtime_core::end_lending(lending);
+  };
+  if (!core.lend_thread(lending, core.new_task("main", body_ops_of<decltype(job)>, &job))) {
+    throw std::system_error(errc::closed, "weir: run() on a runtime that has stopped");
+  }
+}
+
+std::chrono::steady_clock::time_point time_after(std::chrono::steady_clock::duration d) {
+  const runtime_core* core = runtime_core::current_if_started();
+  const time_ns now = core != nullptr ? core->clock.now() : steady_now();
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(time_plus(now, d.count())));
+}
+
+}  // namespace detail
+
+void yield() {
+  if (detail::carrier::current_task() != nullptr) {
+    detail::carrier::current()->yield_current();
+  } else {
+    sched_yield();
+  }
+}
+
+void sleep_until(std::chrono::steady_clock::time_point when) {
+  using namespace detail;
+  const time_ns at = when.time_since_epoch().count();
+  operation op(true);
+  op.who = strand::current();
+  if (!op.who.is_task()) {
+    // Nobody else knows of this operation: only the time can end it.
+    while (steady_now() < at) (void)op.who.park_thread_until(at);
+    return;
+  }
+  runtime_core& rt = carrier::current()->rt;
+  if (at <= rt.clock.now()) return;
+  wake_entry entry(op, 0);
+  if (rt.timers->insert(entry, at) == timer_queue::added::first) rt.note_earlier_timer();
+  op.who.park({.verb = "sleep", .object = nullptr});
+  // The entry has fired: remove() waits for the end of its fire().
+  rt.timers->remove(entry);
+}
+
+namespace this_task {
+
+std::uint64_t id() noexcept {
+  const detail::task* t = detail::carrier::current_task();
+  return t != nullptr ? t->id : 0;
+}
+
+std::string name() {
+  const detail::task* t = detail::carrier::current_task();
+  return t != nullptr ? t->name : "";
+}
+
+}  // namespace this_task
+}  // namespace weir

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+// What a carrier does when it has nothing to do. Part of runtime_core; see there.
+//
+// No wake-up is lost: whoever makes work (mail, a timer, a surplus, a stop) writes it first and looks
+// for a sleeper then; a carrier announces that it sleeps first (asleep_, spare_, watcher_) and looks
+// for work then. Both sides in sequentially consistent order, so one of them sees the other:
+//   maker:    write work        | look at asleep_/spare_
+//   sleeper:  set asleep_/spare_| look for work
+
+#include <algorithm>
+
+#include "runtime/runtime_core.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace weir::detail {
+namespace {
+
+constexpr int spin_rounds = 200;                   // some microseconds
+constexpr time_ns watch_first_ns = 200'000;        // how often the watcher looks, at first
+constexpr std::uint32_t watch_round_max = 5;       // and doubling up to 6.4 ms
+
+void relax_cpu() noexcept {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+bool is_true(const std::atomic<bool>* flag) noexcept {
+  // Ordering: acquire; pairs with whoever sets it.
+  return flag != nullptr && flag->load(std::memory_order_acquire);
+}
+
+}  // namespace
+
+void runtime_core::idle(carrier& c, const std::atomic<bool>* until) {
+  // Ordering: seq_cst; see the top of this file.
+  c.idle.store(true, std::memory_order_seq_cst);
+  count_spare(+1);
+  wait_for_work(c, until);
+  resign_as_watcher(c);
+  // Ordering: seq_cst; if somebody has claimed this carrier, they have counted it already.
+  if (c.idle.exchange(false, std::memory_order_seq_cst)) count_spare(-1);
+}
+
+void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
+  const auto has_reason_to_leave = [&] { return c.has_mail() || stopping() || is_true(until); };
+  // A short spin: whoever is active may be about to send something here.
+  for (int i = 0; i < spin_rounds && others_active(c); ++i) {
+    if (has_reason_to_leave()) return;
+    relax_cpu();
+  }
+  for (;;) {
+    const bool watcher = become_watcher(c);
+    // Ordering: seq_cst; see the top of this file.
+    c.asleep_.store(1, std::memory_order_seq_cst);
+    const time_ns wake_at = watcher ? watch_until(c) : never;
+    if (!has_reason_to_leave() && wake_at > clock.now() && !clock.is_virtual()) {
+      port::futex_wait(c.asleep_, 1, wake_at);
+    }
+    // Ordering: seq_cst; see the top of this file.
+    const bool woken = c.asleep_.exchange(0, std::memory_order_seq_cst) == 0;
+    if (has_reason_to_leave()) return;
+    if (watcher && timers->next_due() <= clock.now()) return;  // the base fires them
+    if (watcher && raid_others(c)) return;
+    if (clock.is_virtual() && !woken) {
+      if (advance_virtual_clock()) return;
+      // Ordering: seq_cst; as above, with all there is to wait for looked at once more.
+      c.asleep_.store(1, std::memory_order_seq_cst);
+      if (!has_reason_to_leave()) port::futex_wait(c.asleep_, 1, never);
+      // Ordering: seq_cst; as above.
+      c.asleep_.store(0, std::memory_order_seq_cst);
+    }
+  }
+}
+
+bool runtime_core::advance_virtual_clock() noexcept {
+  // Every task waits. If one waits for a blocking call, that comes first: it ends by itself.
+  // Ordering: acquire; pairs with the end of the call, whose mail we then see.
+  if (blocking_calls.load(std::memory_order_acquire) != 0) return false;
+  const time_ns due = timers->next_due();
+  if (due == never) return false;
+  clock.advance_to(due);
+  return true;
+}
+
+// ---- the watcher --------------------------------------------------------------------------------
+
+bool runtime_core::become_watcher(carrier& c) noexcept {
+  carrier* nobody = nullptr;
+  // Ordering: seq_cst; before the look at timers and lanes, see the top of this file.
+  return watcher_.compare_exchange_strong(nobody, &c, std::memory_order_seq_cst) || nobody == &c;
+}
+
+void runtime_core::resign_as_watcher(carrier& c) noexcept {
+  // Ordering: relaxed; only c itself puts itself there.
+  if (watcher_.load(std::memory_order_relaxed) != &c) return;
+  // Ordering: seq_cst for both, in this order: arm_watch() sets the second and then looks at the
+  // first, so either it finds no watcher and makes one, or what it set is cleared here.
+  watcher_.store(nullptr, std::memory_order_seq_cst);
+  watch_armed_.store(false, std::memory_order_seq_cst);
+  // The timers need a keeper, if another carrier sleeps: this one may be busy for long.
+  if (timers->next_due() != never || c.has_mail()) {
+    if (has_spare()) arm_watch();
+  }
+}
+
+time_ns runtime_core::watch_until(carrier& watcher) noexcept {
+  const time_ns timer = timers->next_due();
+  if (!others_active(watcher)) {
+    // Ordering: seq_cst; then look again: whoever became active before this store is seen here,
+    // whoever becomes active later finds the watch not armed.
+    watch_armed_.store(false, std::memory_order_seq_cst);
+    if (!others_active(watcher)) {
+      watch_round_ = 0;
+      return timer;
+    }
+  }
+  // Ordering: seq_cst; as above.
+  watch_armed_.store(true, std::memory_order_seq_cst);
+  const std::uint32_t round = std::min(watch_round_, watch_round_max);
+  watch_round_ += 1;
+  return std::min(timer, clock.now() + (watch_first_ns << round));
+}
+
+bool runtime_core::others_active(const carrier& me) const noexcept {
+  for (int i = 0; i < known_carriers(); ++i) {
+    const carrier& c = at(i);
+    // Ordering: seq_cst; see watch_until(). relaxed for attached: one that is about to attach will
+    // find the watch not armed.
+    if (&c != &me && c.attached.load(std::memory_order_relaxed) &&
+        !c.idle.load(std::memory_order_seq_cst)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool runtime_core::raid_others(carrier& thief) {
+  const std::unique_lock lock(raid_m_, std::try_to_lock);
+  if (!lock) return false;
+  const int n = known_carriers();
+  seen_.resize(static_cast<std::size_t>(n));
+  task_chain loot;
+  for (int i = 0; i < n && loot.count == 0; ++i) {
+    carrier& c = at(i);
+    const std::uint64_t switches = c.switches;
+    const bool stuck = std::exchange(seen_[static_cast<std::size_t>(i)], switches) == switches;
+    // Ordering: relaxed; hints. The gate and the mail's lock decide.
+    if (&c == &thief || !c.attached.load(std::memory_order_relaxed) ||
+        c.idle.load(std::memory_order_relaxed)) {
+      continue;
+    }
+    // Fine work that gets on stays where it is.
+    if (!stuck && !c.grain.coarse()) continue;
+    if (c.lane.count() > 0) loot = c.lane.raid();
+    if (loot.count == 0 && c.has_mail()) loot = c.raid_mail();
+  }
+  if (loot.count == 0) return false;
+  watch_round_ = 0;
+  while (task* t = loot.pop_front()) thief.lane.push_back(t);
+  return true;
+}
+
+void runtime_core::arm_watch() {
+  // Ordering: seq_cst; see resign_as_watcher(). Only the first pays for a wake-up.
+  if (watch_armed_.exchange(true, std::memory_order_seq_cst)) return;
+  // Ordering: seq_cst; as above.
+  if (carrier* w = watcher_.load(std::memory_order_seq_cst)) {
+    w->wake();
+    return;
+  }
+  for (int i = 0; i < known_carriers(); ++i) {
+    // Ordering: seq_cst; see the top of this file.
+    if (at(i).idle.load(std::memory_order_seq_cst)) {
+      at(i).wake();
+      return;
+    }
+  }
+  (void)start_carrier({});
+}
+
+void runtime_core::note_earlier_timer() noexcept {
+  // Ordering: seq_cst; after the insert, before the look: see the top of this file.
+  if (carrier* w = watcher_.load(std::memory_order_seq_cst)) {
+    w->wake();
+  } else if (has_spare()) {
+    arm_watch();
+  }
+}
+
+// ---- giving work away ---------------------------------------------------------------------------
+
+carrier* runtime_core::claim_idle(carrier* preferred) noexcept {
+  const auto claim = [this](carrier& c) {
+    // Ordering: relaxed; a hint. seq_cst for the exchange: whoever clears it counts it.
+    if (!c.idle.load(std::memory_order_relaxed)) return false;
+    if (!c.idle.exchange(false, std::memory_order_seq_cst)) return false;
+    count_spare(-1);
+    return true;
+  };
+  if (preferred != nullptr && &preferred->rt == this && claim(*preferred)) return preferred;
+  for (int i = 0; i < known_carriers(); ++i) {
+    if (claim(at(i))) return &at(i);
+  }
+  return nullptr;
+}
+
+bool runtime_core::give_to_idle(task_chain tasks, carrier* preferred) {
+  while (carrier* c = claim_idle(preferred)) {
+    if (c->post(tasks)) return true;
+    preferred = nullptr;  // it has just lost its thread: another
+  }
+  return start_carrier(tasks) != nullptr;
+}
+
+}  // namespace weir::detail

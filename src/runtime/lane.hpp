@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// A carrier's own queue of ready tasks: one that runs next, and the rest in order. Its owner pays no
+// atomic exchange; an outsider may take from it through the gate when the owner is stuck in one task.
+//
+// A task that keeps being woken into the runs-next place cannot keep the others waiting for ever:
+// after `streak_max` in a row it goes to the end of the queue (Go shares a time slice instead).
+
+#include <cstdint>
+
+#include "runtime/gate.hpp"
+#include "runtime/relaxed.hpp"
+#include "runtime/task.hpp"
+
+namespace weir::detail {
+
+/// Tasks linked by next.
+struct task_chain {
+  task* first = nullptr;
+  task* last = nullptr;
+  std::uint32_t count = 0;
+
+  void push_back(task* t) noexcept {
+    t->next = nullptr;
+    if (last != nullptr) {
+      last->next = t;
+    } else {
+      first = t;
+    }
+    last = t;
+    ++count;
+  }
+  [[nodiscard]] task* pop_front() noexcept {
+    task* t = first;
+    if (t != nullptr) {
+      first = t->next;
+      if (first == nullptr) last = nullptr;
+      --count;
+    }
+    return t;
+  }
+};
+
+class lane {
+ public:
+  /// Owner: t runs next; what was to run next goes to the end.
+  void push_next(task* t) noexcept {
+    gate_.enter();
+    task* displaced = slot_;
+    slot_ = t;
+    if (displaced != nullptr) append(displaced);
+    count_ += 1;
+    gate_.leave();
+  }
+  /// Owner: t runs after all others.
+  void push_back(task* t) noexcept {
+    gate_.enter();
+    append(t);
+    count_ += 1;
+    gate_.leave();
+  }
+  /// Owner: the task to run, null if there is none.
+  [[nodiscard]] task* pop() noexcept {
+    if (count_ == 0) return nullptr;
+    gate_.enter();
+    task* t = slot_;
+    if (t != nullptr) {
+      slot_ = nullptr;
+      streak_ += 1;
+      if (streak_ > streak_max && first_ != nullptr) {
+        append(t);
+        t = nullptr;
+      }
+    }
+    if (t == nullptr) {
+      t = detach_first();
+      streak_ = 0;
+    }
+    if (t != nullptr) count_ -= 1;
+    gate_.leave();
+    return t;
+  }
+  /// Owner: half of them, rounded up, the ones that would wait longest excepted.
+  [[nodiscard]] task_chain give_half() noexcept {
+    gate_.enter();
+    const task_chain taken = detach_half();
+    gate_.leave();
+    return taken;
+  }
+  /// Outsiders, one at a time: the same, or nothing if the owner is in the way.
+  [[nodiscard]] task_chain raid() noexcept {
+    if (!gate_.try_enter_outside()) return {};
+    const task_chain taken = detach_half();
+    gate_.leave_outside();
+    return taken;
+  }
+  /// Anybody: how many there are, more or less.
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+
+ private:
+  static constexpr std::uint32_t streak_max = 32;
+
+  void append(task* t) noexcept {
+    t->next = nullptr;
+    if (last_ != nullptr) {
+      last_->next = t;
+    } else {
+      first_ = t;
+    }
+    last_ = t;
+  }
+  [[nodiscard]] task* detach_first() noexcept {
+    task* t = first_;
+    if (t != nullptr) {
+      first_ = t->next;
+      if (first_ == nullptr) last_ = nullptr;
+    }
+    return t;
+  }
+  [[nodiscard]] task_chain detach_half() noexcept {
+    task_chain taken;
+    for (std::uint32_t wanted = (count_ + 1) / 2; taken.count < wanted;) {
+      task* t = detach_first();
+      if (t == nullptr) {
+        t = slot_;
+        slot_ = nullptr;
+      }
+      if (t == nullptr) break;
+      taken.push_back(t);
+    }
+    count_ -= taken.count;
+    return taken;
+  }
+
+  gate gate_;
+  relaxed<task*> slot_{nullptr};
+  relaxed<task*> first_{nullptr};
+  relaxed<task*> last_{nullptr};
+  relaxed<std::uint32_t> count_{0};
+  relaxed<std::uint32_t> streak_{0};
+};
+
+}  // namespace weir::detail

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+
+#include "port/stack_memory.hpp"
+#include "runtime/carrier.hpp"
+#include "runtime/process.hpp"
+
+namespace weir::detail {
+namespace {
+
+struct sigaction previous;
+
+/// Only what may be done in a signal handler: no allocation, no locks.
+void report(const task& t) {
+  char text[256];
+  const int n = std::snprintf(
+      text, sizeof text,
+      "weir: stack overflow in task %llu%s%s%s: its stack is %zu KiB. Give it more with "
+      "runtime_options::stack_size, or recurse less.\n",
+      static_cast<unsigned long long>(t.id), t.name[0] != '\0' ? " '" : "", t.name,
+      t.name[0] != '\0' ? "'" : "", (t.stack_size + 1023) / 1024);
+  if (n > 0) (void)!write(STDERR_FILENO, text, static_cast<std::size_t>(n));
+}
+
+void on_fault(int signal, siginfo_t* info, void* context) {
+  const task* t = carrier::current_task();
+  const auto* fault = static_cast<const std::byte*>(info->si_addr);
+  if (t != nullptr && fault >= t->stack && fault < t->stack + port::page_size()) {
+    report(*t);
+    std::abort();
+  }
+  // Not ours: as if we were not here.
+  if ((previous.sa_flags & SA_SIGINFO) != 0 && previous.sa_sigaction != nullptr) {
+    previous.sa_sigaction(signal, info, context);
+  } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+    previous.sa_handler(signal);
+  } else {
+    sigaction(signal, &previous, nullptr);  // the instruction faults again, with the default action
+  }
+}
+
+}  // namespace
+
+void install_overflow_report() {
+  if (sanitized) return;  // they report it themselves
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction action {};
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGSEGV, &action, &previous);
+  });
+}
+
+void use_alternate_stack() {
+  if (sanitized) return;
+  stack_t current{};
+  if (sigaltstack(nullptr, &current) != 0 || (current.ss_flags & SS_DISABLE) == 0) return;
+  constexpr std::size_t size = std::size_t{32} * 1024;
+  // Belongs to the thread: taken out of use before it is freed.
+  struct alternate {
+    std::unique_ptr<std::byte[]> memory = std::make_unique<std::byte[]>(size);
+    ~alternate() {
+      stack_t off{};
+      off.ss_flags = SS_DISABLE;
+      sigaltstack(&off, nullptr);
+    }
+  };
+  thread_local const alternate mine;
+  stack_t stack{};
+  stack.ss_sp = mine.memory.get();
+  stack.ss_size = size;
+  sigaltstack(&stack, nullptr);
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// What concerns the process as a whole: its end, its forks, its crashes.
+
+namespace weir::detail {
+
+struct task;
+class runtime_core;
+
+/// Grows in each forked child.
+[[nodiscard]] unsigned fork_generation() noexcept;
+/// Throws errc::forked in a child whose parent had a runtime: whom to wait for is in the parent.
+void refuse_if_forked();
+
+/// Has the default runtime stop when main returns or exit() is called, before static objects are
+/// destroyed: no carrier of it takes up a task after that.
+void stop_at_process_end(runtime_core& core);
+
+/// Has a stack overflow reported with the task's name; the second for each carrier thread.
+void install_overflow_report();
+void use_alternate_stack();
+
+/// Ends the program for the exception that is being handled, which has left `t`.
+[[noreturn]] void escaped_exception(const task& t) noexcept;
+
+}  // namespace weir::detail

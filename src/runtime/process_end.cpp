@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+
+#include "runtime/runtime_core.hpp"
+
+namespace weir::detail {
+namespace {
+
+std::atomic<runtime_core*> to_stop{nullptr};
+
+void stop_now() noexcept {
+  // Ordering: acquire; pairs with stop_at_process_end(). Only the first call finds it.
+  runtime_core* core = to_stop.exchange(nullptr, std::memory_order_acquire);
+  if (core == nullptr || fork_generation() != core->generation()) return;
+  core->stop();
+  // A carrier that is inside a task's own code stops when that comes back to us, if ever: a task that
+  // computes cannot be stopped from outside. So the wait is bounded; usually it is microseconds.
+  core->wait_for_carriers(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
+}
+
+/// The destructors of the main thread's thread-locals are the first thing that exit() runs, ahead of
+/// every static object's, whatever the order in which those were made.
+struct main_thread_end {
+  ~main_thread_end() {
+    if (getpid() == gettid()) stop_now();
+  }
+  void touch() noexcept {}
+};
+thread_local main_thread_end at_end;
+
+[[gnu::constructor]] void watch_main_thread() { at_end.touch(); }
+
+}  // namespace
+
+void stop_at_process_end(runtime_core& core) {
+  // Ordering: release; pairs with stop_now().
+  to_stop.store(&core, std::memory_order_release);
+  // For an exit() on another thread, or a main thread that had no chance to construct at_end.
+  std::atexit(stop_now);
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/runtime_core.hpp"
+
+#include <pthread.h>
+
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <random>
+#include <stdexcept>
+#include <string>
+
+#include "port/barrier.hpp"
+#include "runtime/options.hpp"
+
+namespace weir::detail {
+namespace {
+
+std::uint64_t seed_or_random(std::uint64_t seed) {
+  if (seed != 0) return seed;
+  std::random_device device;
+  return (std::uint64_t{device()} << 32U) | device();
+}
+
+}  // namespace
+
+runtime_core::runtime_core(const runtime_options& options)
+    : clock(options.clock == clock_kind::virtual_time),
+      stacks(checked_stack_size(options)),
+      timers(make_ref<timer_queue>()),
+      limit(checked_carriers(options)),
+      seed(seed_or_random(options.seed)),
+      generation_(fork_generation()),
+      carriers_(std::make_unique<std::unique_ptr<carrier>[]>(2 * carriers_max)),
+      spare_(limit) {
+  install_overflow_report();
+}
+
+runtime_core::~runtime_core() = default;
+
+void runtime_core::check_fork() const {
+  if (generation_ != fork_generation()) throw std::system_error(errc::forked, "weir: runtime");
+}
+
+// ---- starting tasks -----------------------------------------------------------------------------
+
+task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* callable) {
+  check_fork();
+  carrier* c = carrier::current();
+  const bool inside = c != nullptr && &c->rt == this;
+  // Ordering: acquire; pairs with begin_shutdown().
+  if (!inside && closing_.load(std::memory_order_acquire)) {
+    throw std::system_error(errc::closed, "weir: go() on a runtime that shuts down");
+  }
+  task* t = inside ? c->take_stack() : stacks.take(1);
+  // Ordering: acquire; pairs with finish_current(): the stack's last life is over.
+  (void)t->lives.load(std::memory_order_acquire);
+  const auto give_back = [&]() noexcept { stacks.give(t, 1); };
+
+  // The callable stands at the top of the stack, below the header; a huge one on the heap.
+  constexpr std::size_t in_place_max = 4096;
+  auto top = reinterpret_cast<std::uintptr_t>(t->stack + t->stack_size);
+  t->body_on_heap = ops.size > in_place_max;
+  try {
+    if (t->body_on_heap) {
+      t->body = ::operator new(ops.size, std::align_val_t{ops.align});
+    } else {
+      top = (top - ops.size) / ops.align * ops.align;
+      t->body = reinterpret_cast<void*>(top);
+    }
+    ops.construct(t->body, callable);
+  } catch (...) {
+    if (t->body_on_heap && t->body != nullptr) {
+      ::operator delete(t->body, std::align_val_t{ops.align});
+    }
+    t->body = nullptr;
+    give_back();
+    throw;
+  }
+  t->rt = this;
+  t->ops = &ops;
+  // Ordering: relaxed; only the numbers matter.
+  t->id = inside ? c->new_id() : ids.fetch_add(1, std::memory_order_relaxed);
+  t->home = inside ? c : nullptr;
+  t->wait_verb = nullptr;
+  const std::size_t kept = std::min(name.size(), task::name_size - 1);
+  std::memcpy(t->name, name.data(), kept);
+  t->name[kept] = '\0';
+  t->shadow.create(t->stack, t->stack_size);
+  t->context = carrier::make_context(*t, reinterpret_cast<std::byte*>(top / 64 * 64));
+  return t;
+}
+
+void runtime_core::start(task* t) {
+  carrier* c = carrier::current();
+  if (c != nullptr && &c->rt == this) {
+    c->start(t);
+    return;
+  }
+  // Ordering: relaxed; live_tasks() reads it after the tasks that have finished, see there.
+  started_outside_.fetch_add(1, std::memory_order_relaxed);
+  inject(t);
+}
+
+carrier* runtime_core::first_attached() const noexcept {
+  for (int i = 0; i < known_carriers(); ++i) {
+    // Ordering: relaxed; post() decides.
+    if (at(i).attached.load(std::memory_order_relaxed)) return &at(i);
+  }
+  return nullptr;
+}
+
+void runtime_core::inject(task* t) {
+  // Once it is ready the task may run, end, and be the last that the runtime's destructor waits for.
+  const std::shared_ptr<runtime_core> keep = immortal_ ? nullptr : shared_from_this();
+  for (;;) {
+    carrier* home = t->home;
+    if (home == nullptr) home = first_attached();
+    // Ordering: relaxed; a hint. acquire on parked: pairs with carrier::arrive().
+    if (home != nullptr && home->grain.coarse() && !home->idle.load(std::memory_order_relaxed) &&
+        has_spare() && t->parked.load(std::memory_order_acquire)) {
+      task_chain one;
+      one.push_back(t);
+      if (give_to_idle(one, nullptr)) return;
+    }
+    if (home != nullptr && home->post(t)) return;
+    // No home any more: so it is at rest, and may go anywhere.
+    task_chain one;
+    one.push_back(t);
+    if (give_to_idle(one, nullptr)) return;
+    if (carrier* any = first_attached(); any != nullptr && any->post(t)) return;
+    if (stopping()) return;  // abandoned
+    t->home = nullptr;
+  }
+}
+
+// ---- carriers and their threads -----------------------------------------------------------------
+
+carrier* runtime_core::reserve_carrier(bool lender) {
+  const std::lock_guard lock(m_);
+  // Ordering: relaxed; stop() takes m_ after it has set this.
+  if (stop_.load(std::memory_order_relaxed)) return nullptr;
+  if (!lender && attached_ >= limit) return nullptr;
+  carrier* c = nullptr;
+  if (!free_.empty()) {
+    c = free_.back();
+    free_.pop_back();
+  } else {
+    const int n = known_carriers();
+    if (n == 2 * carriers_max) {
+      throw std::length_error("weir::run: more than 1024 threads at once. Run fewer.");
+    }
+    carriers_[static_cast<std::size_t>(n)] = std::make_unique<carrier>(*this, n, seed);
+    c = &at(n);
+    // Ordering: release; pairs with known_carriers(): the object is there.
+    carrier_count_.store(n + 1, std::memory_order_release);
+  }
+  if (attached_++ < limit) count_spare(-1);
+  c->attach();
+  return c;
+}
+
+void runtime_core::return_carrier(carrier& c) noexcept {
+  const std::lock_guard lock(m_);
+  if (--attached_ < limit) count_spare(+1);
+  free_.push_back(&c);  // no allocation: it has been there before, or reserve() below made room
+  ended_.notify_all();
+}
+
+void runtime_core::thread_main(carrier& c) noexcept {
+  char name[16];
+  std::snprintf(name, sizeof name, "weir-%d", c.index);
+  pthread_setname_np(pthread_self(), name);
+  c.serve(nullptr);
+  (void)c.detach();  // it ends only with the runtime: what is left is abandoned
+  return_carrier(c);
+}
+
+bool runtime_core::start_thread(carrier& c) noexcept {
+  try {
+    const std::lock_guard lock(m_);
+    free_.reserve(static_cast<std::size_t>(known_carriers()));
+    threads_.emplace_back([self = shared_from_this(), &c] { self->thread_main(c); });
+    return true;
+  } catch (...) {
+    return false;  // no thread to be had: those that there are go on
+  }
+}
+
+carrier* runtime_core::start_carrier(task_chain tasks) {
+  carrier* c = reserve_carrier(false);
+  if (c == nullptr) return nullptr;
+  if (tasks.count > 0) (void)c->post(tasks);  // just attached, so it takes them
+  if (start_thread(*c)) return c;
+  task_chain left = c->detach();
+  return_carrier(*c);
+  if (first_attached() == nullptr) {
+    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                            "weir: cannot start a carrier thread");
+  }
+  while (task* t = left.pop_front()) inject(t);
+  return nullptr;
+}
+
+bool runtime_core::lend_thread(lending& l, task* first) {
+  carrier* c = reserve_carrier(true);
+  if (c == nullptr) return false;
+  {
+    const std::lock_guard lock(m_);
+    free_.reserve(static_cast<std::size_t>(known_carriers()));
+  }
+  // Ordering: relaxed; the mail's lock orders it before the task.
+  l.by.store(c, std::memory_order_relaxed);
+  c->started += 1;
+  (void)c->post(first);
+  c->serve(&l.done);
+  task_chain left = c->detach();
+  return_carrier(*c);
+  while (task* t = left.pop_front()) {
+    t->home = nullptr;
+    inject(t);
+  }
+  // Ordering: acquire; pairs with end_lending(): the task's result is visible.
+  return l.done.load(std::memory_order_acquire);
+}
+
+void runtime_core::end_lending(lending& l) noexcept {
+  // Ordering: relaxed; see lend_thread().
+  carrier* by = l.by.load(std::memory_order_relaxed);
+  // Ordering: seq_cst; release for the result, and before the look at whether the lender sleeps.
+  l.done.store(true, std::memory_order_seq_cst);
+  by->call_to_base();
+  by->wake();
+}
+
+// ---- life ---------------------------------------------------------------------------------------
+
+std::uint64_t runtime_core::live_tasks() const noexcept {
+  // The counts are their carriers' own, written without a fence: this is it.
+  port::process_barrier();
+  // First those that have finished, then those that have started, which can only have grown: if the
+  // two are equal, there was a moment in between at which nothing lived.
+  std::uint64_t finished = 0;
+  for (int i = 0; i < known_carriers(); ++i) finished += at(i).finished;
+  port::process_barrier();
+  // Ordering: relaxed; the barrier orders it after the sum above.
+  std::uint64_t started = started_outside_.load(std::memory_order_relaxed);
+  for (int i = 0; i < known_carriers(); ++i) started += at(i).started;
+  return started - finished;
+}
+
+void runtime_core::begin_shutdown() noexcept {
+  // Ordering: seq_cst; pairs with new_task() and task_finished().
+  closing_.store(true, std::memory_order_seq_cst);
+  // Carriers count a task as finished and then look at closing_, without a fence: this is theirs. So
+  // either they see it and report, or the caller, who looks after this, sees the count.
+  port::process_barrier();
+}
+
+void runtime_core::report_if_drained() noexcept {
+  if (live_tasks() != 0) return;
+  wake_batch wakes;
+  {
+    const std::lock_guard lock(drain_lock);
+    while (wait_node* n = drain_waiters.claim_front()) wakes.add(*n);
+  }
+  wakes.wake_all();
+}
+
+void runtime_core::stop() noexcept {
+  {
+    const std::lock_guard lock(m_);
+    // Ordering: release; pairs with stopping().
+    stop_.store(true, std::memory_order_release);
+  }
+  for (int i = 0; i < known_carriers(); ++i) at(i).wake();
+}
+
+void runtime_core::wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept {
+  const carrier* me = carrier::current();
+  const int mine = me != nullptr && &me->rt == this ? 1 : 0;
+  std::unique_lock lock(m_);
+  ended_.wait_until(lock, deadline, [&] { return attached_ <= mine; });
+}
+
+void runtime_core::join() noexcept {
+  std::vector<std::thread> threads;
+  bool abandoned = false;
+  {
+    const std::lock_guard lock(m_);
+    threads.swap(threads_);
+    abandoned = abandoned_;
+  }
+  for (std::thread& t : threads) {
+    if (abandoned) {
+      t.detach();  // it may be inside a task that does not end; it holds a reference to this
+    } else {
+      t.join();
+    }
+  }
+}
+
+void runtime_core::abandon() noexcept {
+  const std::lock_guard lock(m_);
+  abandoned_ = true;
+  stacks.leak();
+  self_ = shared_from_this();
+}
+
+// ---- which runtime ------------------------------------------------------------------------------
+
+namespace {
+
+std::atomic<runtime_core*> the_default{nullptr};
+std::mutex default_m;  // guards the making of it
+
+}  // namespace
+
+runtime_core& runtime_core::default_core() {
+  // Ordering: acquire; pairs with the store below: the object is complete.
+  if (runtime_core* core = the_default.load(std::memory_order_acquire)) return *core;
+  const std::lock_guard lock(default_m);
+  // Ordering: relaxed; default_m orders it.
+  if (runtime_core* core = the_default.load(std::memory_order_relaxed)) return *core;
+  auto made = std::make_shared<runtime_core>(runtime_options{});
+  made->self_ = made;  // nothing of it may be destroyed: tasks may be abandoned at the end of main
+  made->immortal_ = true;
+  stop_at_process_end(*made);
+  // Ordering: release; pairs with the acquire above.
+  the_default.store(made.get(), std::memory_order_release);
+  return *made;
+}
+
+runtime_core* runtime_core::current_if_started() noexcept {
+  if (const carrier* c = carrier::current()) return &c->rt;
+  // Ordering: acquire; as above.
+  return the_default.load(std::memory_order_acquire);
+}
+
+runtime_core& runtime_core::current() {
+  if (const carrier* c = carrier::current()) return c->rt;
+  return default_core();
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// What a runtime is made of: its carriers, stacks and timers, and who of the carriers is idle.
+//
+// The right to run is apart from the thread: at most `limit` carriers are meant to be active, and
+// their threads are started when there is work for them. A thread that lends itself (run) counts.
+//
+// Idle carriers: one of them, the watcher, keeps the timers, and looks from time to time whether an
+// active carrier is stuck with work behind it; the others sleep without a timeout. When none is
+// active nobody watches, and nothing uses the CPU.
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "runtime/carrier.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/process.hpp"
+#include "runtime/stack_pool.hpp"
+#include "runtime/timer_queue.hpp"
+#include "weir/detail/waiter.hpp"
+#include "weir/runtime.hpp"
+
+namespace weir::detail {
+
+class runtime_core : public std::enable_shared_from_this<runtime_core> {
+ public:
+  static constexpr int carriers_max = 1024;  // and as many threads inside run() at once
+
+  explicit runtime_core(const runtime_options& options);
+  ~runtime_core();
+
+  /// The one that go() starts on first use; lives until the process ends.
+  [[nodiscard]] static runtime_core& default_core();
+  /// The current task's runtime; in a plain thread the default one.
+  [[nodiscard]] static runtime_core& current();
+  /// The same, or null if that would have to be started.
+  [[nodiscard]] static runtime_core* current_if_started() noexcept;
+  /// Lives until the process ends: nothing needs to keep it.
+  [[nodiscard]] bool immortal() const noexcept { return immortal_; }
+
+  /// Makes a task ready that a plain thread, or a task of another runtime, has woken or made.
+  void inject(task* t);
+  [[nodiscard]] task* new_task(std::string_view name, const body_ops& ops, void* callable);
+  void start(task* t);
+
+  // Idle carriers (idle.cpp).
+  /// Somebody could take work: an idle carrier, or one that has not been started.
+  [[nodiscard]] bool has_spare() const noexcept {
+    // Ordering: relaxed; a hint. A spare that is missed looks again by itself.
+    return spare_.load(std::memory_order_relaxed) > 0;
+  }
+  /// Work waits behind the task that runs: see that somebody watches it.
+  void note_surplus() {
+    // Ordering: relaxed on the first look, a hint that keeps the common case to one load; see
+    // arm_watch() for the rest.
+    if (!watch_armed_.load(std::memory_order_relaxed) && has_spare()) [[unlikely]] arm_watch();
+  }
+  /// Gives tasks to an idle carrier, `preferred` if that is idle; false if there is none.
+  [[nodiscard]] bool give_to_idle(task_chain tasks, carrier* preferred);
+  /// Nothing to do for c: looks everywhere, sleeps. Returns when there may be something.
+  void idle(carrier& c, const std::atomic<bool>* until);
+  /// A timer was added that is due before all others.
+  void note_earlier_timer() noexcept;
+
+  // Threads.
+  /// A plain thread that serves as a carrier until `done`.
+  struct lending {
+    std::atomic<bool> done{false};
+    std::atomic<carrier*> by{nullptr};
+  };
+  /// Lends the calling plain thread until l.done; `first` is the task to begin with. False if the
+  /// runtime stopped before.
+  bool lend_thread(lending& l, task* first);
+  /// By the task that the thread was lent for: its end. `l` may be gone when this returns.
+  static void end_lending(lending& l) noexcept;
+
+  // Life.
+  /// Tasks that have started and not ended; exact when it returns 0.
+  [[nodiscard]] std::uint64_t live_tasks() const noexcept;
+  [[nodiscard]] bool stopping() const noexcept {
+    // Ordering: acquire; pairs with stop(): carriers see why.
+    return stop_.load(std::memory_order_acquire);
+  }
+  /// No carrier takes up another task; they end as soon as they notice.
+  void stop() noexcept;
+  /// Waits until every carrier but this thread's has ended, or until `deadline`.
+  void wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept;
+  /// After stop(): joins the carriers, or lets go of them if tasks were abandoned.
+  void join() noexcept;
+  /// Tasks have not ended and never will: stacks and this object stay for ever.
+  void abandon() noexcept;
+  void task_finished() noexcept {
+    // Ordering: relaxed; see begin_shutdown(), whose barrier makes this safe.
+    if (closing_.load(std::memory_order_relaxed)) [[unlikely]] report_if_drained();
+  }
+  /// From now on only its own tasks start tasks, and the end of the last is reported.
+  void begin_shutdown() noexcept;
+  /// Throws errc::forked in a child of the process that made this.
+  void check_fork() const;
+  [[nodiscard]] unsigned generation() const noexcept { return generation_; }
+
+  runtime_clock clock;
+  stack_pool stacks;
+  const ref<timer_queue> timers;
+  const int limit;
+  const std::uint64_t seed;
+  std::atomic<std::uint64_t> ids{1};
+  std::atomic<int> blocking_calls{0};  // in flight: a virtual clock must not run ahead of them
+
+  // Who waits for the last task to end (sync/runtime.cpp).
+  spin_lock drain_lock;  // guards drain_waiters
+  wait_list drain_waiters;
+
+ private:
+  void report_if_drained() noexcept;
+  void arm_watch();
+  [[nodiscard]] carrier* claim_idle(carrier* preferred) noexcept;
+  /// Reserves a carrier for a new thread; null when the limit is reached, and `lender` is false.
+  [[nodiscard]] carrier* reserve_carrier(bool lender);
+  void return_carrier(carrier& c) noexcept;
+  /// Starts the thread of a reserved carrier, which has mail already; false if the system has none.
+  [[nodiscard]] bool start_thread(carrier& c) noexcept;
+  void thread_main(carrier& c) noexcept;
+  [[nodiscard]] carrier* start_carrier(task_chain tasks);
+  [[nodiscard]] carrier* first_attached() const noexcept;
+  void wait_for_work(carrier& c, const std::atomic<bool>* until);
+  [[nodiscard]] bool become_watcher(carrier& c) noexcept;
+  void resign_as_watcher(carrier& c) noexcept;
+  [[nodiscard]] bool raid_others(carrier& thief);
+  [[nodiscard]] time_ns watch_until(carrier& watcher) noexcept;
+  [[nodiscard]] bool others_active(const carrier& me) const noexcept;
+  [[nodiscard]] bool advance_virtual_clock() noexcept;
+  [[nodiscard]] int known_carriers() const noexcept {
+    // Ordering: acquire; pairs with the release that publishes a new carrier.
+    return carrier_count_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] carrier& at(int i) const noexcept { return *carriers_[static_cast<std::size_t>(i)]; }
+  void count_spare(int change) noexcept {
+    // Ordering: seq_cst; an idle carrier counts itself before it looks for work a last time, a
+    // carrier with a surplus looks at the count after it has queued it: one sees the other.
+    spare_.fetch_add(change, std::memory_order_seq_cst);
+  }
+
+  const unsigned generation_;  // of the process: differs in a forked child
+  bool immortal_ = false;      // constant after default_core() has published this
+  std::mutex m_;               // guards threads_, free_, attached_, and the making of carriers
+  std::condition_variable ended_;  // a carrier has
+  std::vector<std::thread> threads_;
+  std::vector<carrier*> free_;  // without a thread, for reuse
+  int attached_ = 0;
+  bool abandoned_ = false;
+  std::unique_ptr<std::unique_ptr<carrier>[]> carriers_;  // never removed while this lives
+  std::atomic<int> carrier_count_{0};
+  std::atomic<int> spare_;
+  std::atomic<carrier*> watcher_{nullptr};
+  std::atomic<bool> watch_armed_{false};
+  std::mutex raid_m_;  // keeps outsiders of the lanes' gates apart; guards the two below
+  std::vector<std::uint64_t> seen_;  // by carrier: its switches at the last look
+  std::uint32_t watch_round_ = 0;    // since something was found
+  std::atomic<std::uint64_t> started_outside_{0};
+  std::atomic<bool> closing_{false};
+  std::atomic<bool> stop_{false};
+  std::shared_ptr<runtime_core> self_;  // when abandoned
+};
+
+
+}  // namespace weir::detail

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/stack_pool.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "port/stack_memory.hpp"
+
+#if defined(WEIR_ASAN)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
+#endif
+
+namespace weir::detail {
+
+stack_pool::~stack_pool() {
+  if (leaked_) return;
+  for (const slab& s : slabs_) {
+#if defined(WEIR_ASAN)
+    // The frames that ended there left their marks; the kernel may hand the addresses out again.
+    __asan_unpoison_memory_region(s.base, s.count * stack_size_);
+    __lsan_unregister_root_region(s.base, s.count * stack_size_);
+#endif
+    port::unmap_stacks(s.base, s.count, stack_size_);
+  }
+}
+
+void stack_pool::grow() {
+  // Few at first: most programs have few tasks, and the guards of a whole slab cost a while.
+  const std::size_t count = std::min(slab_max, std::size_t{4} << (2 * std::min<std::size_t>(
+                                                                  slabs_.size(), 2)));
+  slabs_.reserve(slabs_.size() + 1);
+  std::byte* base = port::map_stacks(count, stack_size_);
+  if (base == nullptr) throw std::bad_alloc();
+  slabs_.push_back({base, count});
+#if defined(WEIR_ASAN)
+  __lsan_register_root_region(base, count * stack_size_);  // what only a task points to is no leak
+#endif
+  // The header is at the top: the page that every task touches anyway.
+  constexpr std::size_t header = (sizeof(task) + 63) / 64 * 64;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::byte* stack = base + i * stack_size_;
+    auto* t = ::new (stack + stack_size_ - header) task;
+    t->stack = stack;
+    t->stack_size = stack_size_ - header;
+    t->next = free_;
+    free_ = t;
+  }
+  free_count_ += count;
+}
+
+task* stack_pool::take(std::size_t wanted) {
+  const std::lock_guard lock(m_);
+  if (free_ == nullptr) grow();
+  task* first = free_;
+  task* last = first;
+  std::size_t n = 1;
+  for (; n < wanted && last->next != nullptr; ++n) last = last->next;
+  free_ = last->next;
+  last->next = nullptr;
+  free_count_ -= n;
+  return first;
+}
+
+void stack_pool::give(task* first, std::size_t count) noexcept {
+  const std::lock_guard lock(m_);
+  for (std::size_t i = 0; i < count; ++i) {
+    task* following = first->next;
+    if (free_count_ + i >= warm_max) {
+      // All but the header's page, which every stack has anyway.
+      const std::size_t page = port::page_size();
+      port::discard_pages(first->stack, first->stack_size / page * page);
+    }
+    first->next = free_;
+    free_ = first;
+    first = following;
+  }
+  free_count_ += count;
+}
+
+void stack_cache::refill(stack_pool& pool) {
+  task* chain = pool.take(max / 2);
+  std::size_t n = 0;
+  for (task* t = chain; t != nullptr; t = t->next) ++n;
+  first_ = chain;
+  count_ = n;
+}
+
+void stack_cache::drain(stack_pool& pool, std::size_t keep) noexcept {
+  while (count_ > keep) {
+    task* t = first_;
+    first_ = t->next;
+    count_ -= 1;
+    t->next = nullptr;
+    pool.give(t, 1);
+  }
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// Stacks, each with its task header, for reuse: a carrier keeps a few of its own (stack_cache), the
+// rest are here. Stacks are got from the kernel many at a time and given back only as a whole, when
+// the runtime ends; beyond `warm_max` free ones their pages are.
+
+#include <cstddef>
+#include <mutex>
+#include <vector>
+
+#include "runtime/task.hpp"
+
+namespace weir::detail {
+
+class stack_pool {
+ public:
+  explicit stack_pool(std::size_t stack_size) noexcept : stack_size_(stack_size) {}
+  ~stack_pool();
+  stack_pool(const stack_pool&) = delete;
+  stack_pool& operator=(const stack_pool&) = delete;
+
+  /// Up to `wanted` free tasks, linked by next; at least one. Throws std::bad_alloc.
+  [[nodiscard]] task* take(std::size_t wanted);
+  /// Takes back a chain of `count`.
+  void give(task* first, std::size_t count) noexcept;
+  /// Keeps the address space when this ends: something may still point into it.
+  void leak() noexcept { leaked_ = true; }
+
+ private:
+  struct slab {
+    std::byte* base;
+    std::size_t count;
+  };
+  static constexpr std::size_t slab_max = 64;
+  static constexpr std::size_t warm_max = 4096;
+
+  void grow();
+
+  const std::size_t stack_size_;
+  std::mutex m_;  // guards all below
+  task* free_ = nullptr;
+  std::size_t free_count_ = 0;
+  std::vector<slab> slabs_;
+  bool leaked_ = false;
+};
+
+/// A carrier's own few free tasks.
+class stack_cache {
+ public:
+  [[nodiscard]] task* take(stack_pool& pool) {
+    if (count_ == 0) refill(pool);
+    task* t = first_;
+    first_ = t->next;
+    count_ -= 1;
+    return t;
+  }
+  void give(task* t, stack_pool& pool) noexcept {
+    t->next = first_;
+    first_ = t;
+    count_ += 1;
+    if (count_ > max) drain(pool, max / 2);
+  }
+  /// Gives all but `keep` back.
+  void drain(stack_pool& pool, std::size_t keep) noexcept;
+
+ private:
+  static constexpr std::size_t max = 64;
+  void refill(stack_pool& pool);
+
+  relaxed<task*> first_{nullptr};
+  relaxed<std::size_t> count_{0};
+};
+
+}  // namespace weir::detail

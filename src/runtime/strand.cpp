@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "port/futex.hpp"
+#include "runtime/carrier.hpp"
+#include "runtime/runtime_core.hpp"
+#include "weir/detail/waiter.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace weir::detail {
+namespace {
+
+// What a parked thread's word says.
+constexpr std::uint32_t waiting = 0;
+constexpr std::uint32_t woken = 1;
+constexpr std::uint32_t sleeping = 2;
+
+// Lives as long as its thread; a late futex_wake on it is harmless.
+thread_local std::atomic<std::uint32_t> thread_word{waiting};
+
+bool park_thread(std::atomic<std::uint32_t>& word, time_ns deadline) {
+  constexpr int spins = 50;  // a microsecond or two: the answer may be on its way
+  for (int i = 0; i < spins; ++i) {
+    // Ordering: acquire; pairs with wake().
+    if (word.load(std::memory_order_acquire) == woken) return true;
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+  }
+  std::uint32_t expected = waiting;
+  // Ordering: acquire in both cases; pairs with wake(), which may have come first.
+  if (!word.compare_exchange_strong(expected, sleeping, std::memory_order_acquire,
+                                    std::memory_order_acquire) &&
+      expected == woken) {
+    return true;
+  }
+  for (;;) {
+    port::futex_wait(word, sleeping, deadline);
+    // Ordering: acquire; pairs with wake().
+    if (word.load(std::memory_order_acquire) == woken) return true;
+    if (deadline != never && steady_now() >= deadline) return false;
+  }
+}
+
+}  // namespace
+
+strand strand::current() {
+  refuse_if_forked();
+  strand s;
+  s.task_ = carrier::current_task();
+  if (s.task_ == nullptr) {
+    s.word_ = &thread_word;
+    // Ordering: relaxed; published by the lock under which the operation's node is linked.
+    s.word_->store(waiting, std::memory_order_relaxed);
+  }
+  return s;
+}
+
+void strand::park(wait_reason why) const {
+  if (task_ != nullptr) {
+    carrier::current()->park_current(why);
+  } else {
+    (void)park_thread(*word_, never);
+  }
+}
+
+bool strand::park_thread_until(std::int64_t deadline) const { return park_thread(*word_, deadline); }
+
+void strand::wake() const {
+  if (task* t = task_) {
+    carrier* c = carrier::current();
+    if (c != nullptr && &c->rt == t->rt) {
+      c->ready(t);
+    } else {
+      t->rt->inject(t);
+    }
+    return;
+  }
+  std::atomic<std::uint32_t>* word = word_;  // *this may be gone after the exchange
+  // Ordering: release; pairs with park_thread(): the thread sees what was done for it.
+  if (word->exchange(woken, std::memory_order_release) == sleeping) port::futex_wake(word);
+}
+
+}  // namespace weir::detail

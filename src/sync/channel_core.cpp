@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+#include "weir/detail/channel_core.hpp"
+
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "runtime/carrier.hpp"
+#include "sync/wait.hpp"
+#include "weir/channel.hpp"
+
+namespace weir::detail {
+
+void throw_channel_closed(const char* what) { throw channel_closed(std::string("weir: ") + what); }
+
+void throw_bad_capacity(std::int64_t capacity) {
+  throw std::length_error("weir::channel: capacity " + std::to_string(capacity) +
+                          " is negative. Use 0 for an unbuffered channel.");
+}
+
+channel_core::channel_core(const element_ops& element, std::size_t capacity)
+    : cap(capacity), ops(element) {
+  if (capacity > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / ops.size) {
+    throw std::length_error("weir::channel: capacity " + std::to_string(capacity) + " of " +
+                            std::to_string(ops.size) + "-byte values does not fit into memory.");
+  }
+  if (capacity == 0) return;
+  slots = static_cast<std::byte*>(::operator new(capacity * ops.size, std::nothrow));
+  if (slots == nullptr) {
+    throw std::length_error("weir::channel: no memory for capacity " + std::to_string(capacity) +
+                            " of " + std::to_string(ops.size) + "-byte values.");
+  }
+}
+
+channel_core::~channel_core() {
+  clear_locked();  // nobody else is left
+  ::operator delete(slots);
+}
+
+void channel_core::clear_locked() noexcept {
+  while (count > 0) ops.destroy_slot(pop_slot());
+}
+
+std::size_t channel_core::size() noexcept {
+  const std::lock_guard guard(lock);
+  return hides_buffer ? 0 : count;
+}
+
+void channel_core::report_operations() noexcept {
+  if (carrier* c = carrier::current()) c->grain.count_operations(operations);
+  operations = 0;
+}
+
+transfer channel_core::try_send_step(void* value, wake_batch& wakes) noexcept {
+  if (closed_plain) return transfer::closed;
+  if (wait_node* receiver = receivers.claim_front()) {
+    ops.value_to_out(receiver->value, value);
+    receiver->ok = true;
+    ++operations;
+    wakes.add(*receiver);
+    return transfer::moved;
+  }
+  if (count == cap) return transfer::would_block;
+  ops.value_to_slot(push_slot(), value);
+  return transfer::moved;
+}
+
+transfer channel_core::try_receive_step(void* out, wake_batch& wakes) noexcept {
+  if (count > 0) {
+    ops.slot_to_out(out, pop_slot());
+    if (wait_node* sender = senders.claim_front()) {  // (keeps C3, and the order)
+      ops.value_to_slot(push_slot(), sender->value);
+      sender->ok = true;
+      wakes.add(*sender);
+    }
+    return transfer::moved;
+  }
+  if (wait_node* sender = senders.claim_front()) {
+    ops.value_to_out(out, sender->value);
+    sender->ok = true;
+    ++operations;
+    wakes.add(*sender);
+    return transfer::moved;
+  }
+  return closed_plain ? transfer::closed : transfer::would_block;
+}
+
+transfer channel_core::send_locked(void* value, patience how) {
+  wake_batch wakes;
+  const transfer result = try_send_step(value, wakes);
+  if (result != transfer::would_block || !how.block) {
+    lock.unlock();
+    wakes.wake_all();
+    return result;
+  }
+  report_operations();
+  wait_node node;
+  node.value = value;
+  if (!wait_in(lock, senders, node, how.until, {.verb = "send on channel", .object = this})) {
+    return transfer::cancelled;
+  }
+  return node.ok ? transfer::moved : transfer::closed;
+}
+
+transfer channel_core::receive_locked(void* out, patience how) {
+  wake_batch wakes;
+  const transfer result = try_receive_step(out, wakes);
+  if (result != transfer::would_block || !how.block) {
+    lock.unlock();
+    wakes.wake_all();
+    return result;
+  }
+  report_operations();
+  wait_node node;
+  node.value = out;
+  if (!wait_in(lock, receivers, node, how.until, {.verb = "receive on channel", .object = this})) {
+    return transfer::cancelled;
+  }
+  return node.ok ? transfer::moved : transfer::closed;
+}
+
+bool channel_core::close() noexcept {
+  wake_batch wakes;
+  {
+    const std::lock_guard guard(lock);
+    if (closed_plain) return false;
+    closed_plain = true;
+    // Ordering: release; pairs with is_closed() and context::cancelled(): what came before the close
+    // is visible to whoever sees it.
+    closed.store(true, std::memory_order_release);
+    while (wait_node* n = receivers.claim_front()) wakes.add(*n);
+    while (wait_node* n = senders.claim_front()) wakes.add(*n);
+  }
+  wakes.wake_all();
+  return true;
+}
+
+void wait_for_nothing(const context* until, const char* what) {
+  spin_lock m;
+  wait_list list;
+  wait_node node;
+  m.lock();
+  (void)wait_in(m, list, node, until, {.verb = what, .object = nullptr});
+}
+
+}  // namespace weir::detail

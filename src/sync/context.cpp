@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MIT
+#include "weir/context.hpp"
+
+#include <stdexcept>
+
+#include "runtime/runtime_core.hpp"
+#include "sync/context_state.hpp"
+#include "weir/go.hpp"
+
+namespace weir {
+namespace detail {
+
+// ---- nodes --------------------------------------------------------------------------------------
+
+context_state::context_state(ref<context_state> parent) : parent_(std::move(parent)) {
+  if (parent_) canceller = parent_->canceller;
+}
+
+context_state::~context_state() {
+  // A chain of which only the end was held goes link by link, not by recursion.
+  ref<context_state> up = std::move(parent_);
+  while (up && up->held_once()) {
+    up->hide();
+    if (!up->held_once()) break;  // somebody had found it before: they end it
+    up = ref<context_state>(std::move(up->parent_));
+  }
+}
+
+const std::any* context_state::find(const value_key& wanted) const {
+  for (const context_state* s = this; s != nullptr; s = s->parent_.get()) {
+    if (s->key && s->key->equals(wanted)) return &s->value;
+  }
+  return nullptr;
+}
+
+namespace {
+
+ref<channel_state<std::monostate>> make_signal() {
+  auto signal = make_ref<channel_state<std::monostate>>(0);
+  signal->signal = true;
+  return signal;
+}
+
+}  // namespace
+
+cancel_node::cancel_node(ref<context_state> parent)
+    : context_state(std::move(parent)), done(make_signal()) {
+  up_ = canceller;
+  canceller = this;
+  if (up_ != nullptr) deadline = up_->deadline;
+}
+
+cancel_node::~cancel_node() { hide(); }
+
+void cancel_node::hide() noexcept {
+  following_.reset();  // waits for a callback that runs
+  if (timers_) timers_->remove(*this);
+  leave_parent();
+}
+
+void cancel_node::link_child(cancel_node& child) noexcept {
+  child.prev_ = nullptr;
+  child.next_ = first_child_;
+  if (first_child_ != nullptr) first_child_->prev_ = &child;
+  first_child_ = &child;
+  child.linked_ = true;
+}
+
+void cancel_node::unlink_child(cancel_node& child) noexcept {
+  (child.prev_ != nullptr ? child.prev_->next_ : first_child_) = child.next_;
+  if (child.next_ != nullptr) child.next_->prev_ = child.prev_;
+  child.linked_ = false;
+}
+
+void cancel_node::join_parent() {
+  if (up_ == nullptr) return;
+  std::unique_lock lock(up_->m_);
+  if (up_->error_ == errc{}) {
+    up_->link_child(*this);
+    return;
+  }
+  const errc error = up_->error_;
+  std::exception_ptr cause = up_->cause_;
+  lock.unlock();
+  cancel(error, std::move(cause));
+}
+
+void cancel_node::leave_parent() noexcept {
+  if (up_ == nullptr) return;
+  const std::lock_guard lock(up_->m_);
+  if (linked_) up_->unlink_child(*this);
+}
+
+// ---- cancelling ---------------------------------------------------------------------------------
+
+void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
+  // Depth first without recursion: a tree may be a chain of any length.
+  work_list todo;
+  cancel_one(error, cause, todo);
+  // Children get the cause of the first cancellation above them, also when none was given.
+  while (!todo.empty()) {
+    const ref<cancel_node> node = std::move(todo.back());
+    todo.pop_back();
+    node->cancel_one(error, cause, todo);
+  }
+}
+
+void cancel_node::cancel_one(errc error, const std::exception_ptr& cause,
+                             work_list& below) noexcept {
+  std::vector<std::shared_ptr<after_callback>> callbacks;
+  std::optional<std::stop_source> source;
+  {
+    const std::lock_guard lock(m_);
+    if (error_ != errc{}) return;
+    error_ = error;
+    cause_ = cause;
+    while (cancel_node* child = first_child_) {
+      unlink_child(*child);
+      if (child->try_retain()) below.push_back(ref<cancel_node>::adopt(child));  // (X2)
+    }
+    callbacks.swap(callbacks_);
+    for (const auto& c : callbacks) c->armed = false;
+    source.swap(stop_source_);
+  }
+  done->close();
+  if (source) source->request_stop();
+  for (const auto& c : callbacks) go("after_func", std::move(c->f));
+  if (timers_) timers_->remove(*this);
+  leave_parent();
+}
+
+std::error_code cancel_node::error() const noexcept {
+  if (!is_done()) return {0, category()};
+  return make_error_code(error_);  // (X1)
+}
+
+std::exception_ptr cancel_node::cause() const noexcept {
+  const std::lock_guard lock(m_);
+  if (error_ == errc{}) return nullptr;
+  return cause_ ? cause_ : std::make_exception_ptr(std::system_error(make_error_code(error_)));
+}
+
+std::stop_token cancel_node::stop_token() {
+  std::stop_source made;  // allocates: not under the lock
+  const std::lock_guard lock(m_);
+  if (error_ != errc{}) {
+    made.request_stop();  // nobody listens yet
+    return made.get_token();
+  }
+  if (!stop_source_) stop_source_ = std::move(made);
+  return stop_source_->get_token();
+}
+
+void cancel_node::follow(std::stop_token token) {
+  following_.emplace(std::move(token), [this] {
+    if (!try_retain()) return;  // it is being destroyed, and waits for this to end
+    const auto self = ref<cancel_node>::adopt(this);
+    cancel(errc::cancelled, nullptr);
+  });
+}
+
+// ---- deadlines ----------------------------------------------------------------------------------
+
+void cancel_node::set_deadline(time_ns when, std::exception_ptr cause) {
+  const context::clock::time_point at{std::chrono::nanoseconds(when)};
+  if (deadline && *deadline <= at) return;  // the parent's comes first
+  runtime_core& rt = runtime_core::current();
+  rt.check_fork();
+  deadline = at;
+  if (when <= rt.clock.now()) {
+    cancel(errc::deadline_exceeded, std::move(cause));
+    return;
+  }
+  timers_ = rt.timers;
+  deadline_cause_ = std::move(cause);
+  switch (timers_->insert(*this, when)) {
+    case timer_queue::added::first: rt.note_earlier_timer(); break;
+    case timer_queue::added::later: break;
+    case timer_queue::added::closed: cancel(errc::cancelled, nullptr); break;
+  }
+}
+
+timer_entry::outcome cancel_node::fire(time_ns /*now*/) {
+  if (!try_retain()) return {};
+  return {.rest = this};
+}
+
+timer_entry::deferred* cancel_node::abandon() {
+  if (!try_retain()) return nullptr;
+  abandoned_ = true;
+  return this;
+}
+
+void cancel_node::finish() {
+  const auto self = ref<cancel_node>::adopt(this);
+  if (abandoned_) {
+    cancel(errc::cancelled, nullptr);  // its clock is gone with its runtime
+  } else {
+    cancel(errc::deadline_exceeded, deadline_cause_);
+  }
+}
+
+// ---- callbacks ----------------------------------------------------------------------------------
+
+bool cancel_node::add_callback(const std::shared_ptr<after_callback>& callback) {
+  const std::lock_guard lock(m_);
+  if (error_ != errc{}) return false;
+  callback->index = callbacks_.size();
+  callback->armed = true;
+  callbacks_.push_back(callback);
+  return true;
+}
+
+bool cancel_node::remove_callback(after_callback& callback) {
+  std::shared_ptr<after_callback> removed;  // ends outside of the lock
+  const std::lock_guard lock(m_);
+  if (!callback.armed) return false;
+  callback.armed = false;
+  removed = std::move(callbacks_[callback.index]);
+  if (callback.index + 1 != callbacks_.size()) {
+    callbacks_[callback.index] = std::move(callbacks_.back());
+    callbacks_[callback.index]->index = callback.index;
+  }
+  callbacks_.pop_back();
+  return true;
+}
+
+/// Cancels when the last cancel_func of its context goes.
+class cancel_guard {
+ public:
+  explicit cancel_guard(ref<cancel_node> node) : node_(std::move(node)) {}
+  cancel_guard(const cancel_guard&) = delete;
+  cancel_guard& operator=(const cancel_guard&) = delete;
+  ~cancel_guard() { node_->cancel(errc::cancelled, nullptr); }
+  [[nodiscard]] cancel_node& node() const noexcept { return *node_; }
+
+ private:
+  ref<cancel_node> node_;
+};
+
+struct cancel_func_access {
+  static cancellable_context make(const ref<cancel_node>& node) {
+    cancel_func f;
+    f.guard_ = std::make_shared<const cancel_guard>(node);
+    return {context(ref<context_state>(node)), std::move(f)};
+  }
+};
+
+namespace {
+
+ref<context_state> state_of(const context& ctx) {
+  context_state* s = ctx.state();
+  if (s != nullptr) s->retain();
+  return ref<context_state>::adopt(s);
+}
+
+}  // namespace
+
+context with_value(const context& parent, std::unique_ptr<value_key> key, std::any value) {
+  auto node = make_ref<context_state>(state_of(parent));
+  node->key = std::move(key);
+  node->value = std::move(value);
+  return context(std::move(node));
+}
+
+}  // namespace detail
+
+using detail::cancel_node;
+
+// ---- context ------------------------------------------------------------------------------------
+
+context::context(detail::ref<detail::context_state> state) noexcept {
+  if (state && state->canceller != nullptr) flag_ = &state->canceller->done->closed;
+  state_ = std::move(state);
+}
+
+context::context(std::stop_token token) {
+  if (!token.stop_possible() && !token.stop_requested()) return;
+  auto node = detail::make_ref<cancel_node>(detail::ref<detail::context_state>());
+  node->follow(std::move(token));
+  *this = context(detail::ref<detail::context_state>(node));
+}
+
+detail::context_state* context::state() const noexcept {
+  return static_cast<detail::context_state*>(state_.get());
+}
+
+namespace {
+cancel_node* canceller_of(const context& ctx) noexcept {
+  const detail::context_state* s = ctx.state();
+  return s != nullptr ? s->canceller : nullptr;
+}
+}  // namespace
+
+detail::channel_core* context::done_core() const noexcept {
+  const cancel_node* node = canceller_of(*this);
+  return node != nullptr ? node->done.get() : nullptr;
+}
+
+detail::ref<detail::channel_state<std::monostate>> context::done_channel() const {
+  const cancel_node* node = canceller_of(*this);
+  return node != nullptr ? node->done : detail::ref<detail::channel_state<std::monostate>>();
+}
+
+std::error_code context::error() const noexcept {
+  const cancel_node* node = canceller_of(*this);
+  return node != nullptr ? node->error() : std::error_code(0, category());
+}
+
+std::exception_ptr context::cause() const noexcept {
+  const cancel_node* node = canceller_of(*this);
+  return node != nullptr ? node->cause() : nullptr;
+}
+
+std::optional<context::clock::time_point> context::deadline() const noexcept {
+  const cancel_node* node = canceller_of(*this);
+  return node != nullptr ? node->deadline : std::nullopt;
+}
+
+std::stop_token context::stop_token() const {
+  cancel_node* node = canceller_of(*this);
+  return node != nullptr ? node->stop_token() : std::stop_token();
+}
+
+const std::any* context::find_value(const detail::value_key& key) const {
+  const detail::context_state* s = state();
+  return s != nullptr ? s->find(key) : nullptr;
+}
+
+void cancel_func::operator()() const { (*this)(std::exception_ptr()); }
+
+void cancel_func::operator()(std::exception_ptr cause) const {
+  if (guard_) guard_->node().cancel(errc::cancelled, std::move(cause));
+}
+
+// ---- making contexts ----------------------------------------------------------------------------
+
+context background() noexcept { return {}; }
+
+cancellable_context with_cancel(const context& parent) {
+  auto node = detail::make_ref<cancel_node>(detail::state_of(parent));
+  node->join_parent();
+  return detail::cancel_func_access::make(node);
+}
+
+cancellable_context with_deadline(const context& parent, context::clock::time_point when,
+                                  std::exception_ptr cause) {
+  auto node = detail::make_ref<cancel_node>(detail::state_of(parent));
+  node->join_parent();
+  node->set_deadline(when.time_since_epoch().count(), std::move(cause));
+  return detail::cancel_func_access::make(node);
+}
+
+cancellable_context with_timeout(const context& parent, context::clock::duration timeout,
+                                 std::exception_ptr cause) {
+  const auto positive = std::max(timeout, context::clock::duration::zero());
+  return with_deadline(parent, detail::time_after(positive), std::move(cause));
+}
+
+context without_cancel(const context& parent) {
+  auto node = detail::make_ref<detail::context_state>(detail::state_of(parent));
+  node->canceller = nullptr;
+  return context(std::move(node));
+}
+
+after_func_handle after_func(const context& ctx, std::function<void()> f) {
+  detail::check_callable(f, "after_func");
+  after_func_handle handle;
+  cancel_node* node = canceller_of(ctx);
+  if (node == nullptr) return handle;  // never done
+  handle.callback_ = std::make_shared<detail::after_callback>();
+  handle.callback_->ctx = ctx;
+  handle.callback_->f = std::move(f);
+  if (!node->add_callback(handle.callback_)) go("after_func", std::move(handle.callback_->f));
+  return handle;
+}
+
+bool after_func_handle::stop() const {
+  return callback_ && canceller_of(callback_->ctx)->remove_callback(*callback_);
+}
+
+}  // namespace weir

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// What contexts name. A tree in which children hold their parents (for values, and to be able to
+// leave), and parents know their children without holding them.
+//
+// Three kinds of node: one that can be cancelled (cancel_node), one that adds a value, and one that
+// shields from its ancestors' cancellation. `canceller` is the nearest cancel_node from a node on,
+// up to a shield: what its context is done with.
+//
+// Invariants, of a cancel_node
+//   X1  error_ and cause_ are written once, under m_, before done_ closes; read after it has, or
+//       under m_.
+//   X2  a child is linked in its parent's list under the parent's m_; a linked child may be on its
+//       way out (its count is 0), and is then skipped: it takes that m_ before it goes.
+//   X3  locks are taken down the tree only, and none is held while a channel closes or a callback
+//       starts.
+
+#include <any>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <system_error>
+#include <vector>
+
+#include "runtime/timer_queue.hpp"
+#include "weir/channel.hpp"
+#include "weir/context.hpp"
+
+namespace weir::detail {
+
+class cancel_node;
+
+/// A function for when a context is done. Guarded by the canceller's lock.
+struct after_callback {
+  context ctx;
+  std::function<void()> f;
+  std::size_t index = 0;
+  bool armed = false;
+};
+
+class context_state : public shared_object {
+ public:
+  explicit context_state(ref<context_state> parent);
+  ~context_state() override;
+
+  /// The nearest value for `key`, null if there is none.
+  [[nodiscard]] const std::any* find(const value_key& key) const;
+
+  cancel_node* canceller = nullptr;  // constant; kept alive by this node or its ancestors
+  std::unique_ptr<value_key> key;    // constant
+  std::any value;                    // constant
+
+ protected:
+  /// Undoes what lets others find this node by itself: its parent's list, its timer, its stop callback.
+  /// After it only references that were taken before remain. Idempotent.
+  virtual void hide() noexcept {}
+
+ private:
+  ref<context_state> parent_;
+};
+
+
+/// A node that can be cancelled, at a time or by hand.
+class cancel_node final : public context_state, public timer_entry, private timer_entry::deferred {
+ public:
+  explicit cancel_node(ref<context_state> parent);
+  ~cancel_node() override;
+
+  /// Links it under its parent's canceller, or cancels it at once if that is done.
+  void join_parent();
+  /// Cancels it at `when`, at once if that has passed.
+  void set_deadline(time_ns when, std::exception_ptr cause);
+  /// Cancels it when `token` is.
+  void follow(std::stop_token token);
+
+  /// This node and all below it; the first call counts.
+  void cancel(errc error, std::exception_ptr cause) noexcept;
+  [[nodiscard]] bool is_done() const noexcept { return done->is_closed(); }
+  [[nodiscard]] std::error_code error() const noexcept;
+  [[nodiscard]] std::exception_ptr cause() const noexcept;
+  [[nodiscard]] std::stop_token stop_token();
+
+  /// False if it is done already, and f was not kept.
+  [[nodiscard]] bool add_callback(const std::shared_ptr<after_callback>& callback);
+  [[nodiscard]] bool remove_callback(after_callback& callback);
+
+  const ref<channel_state<std::monostate>> done;
+  std::optional<context::clock::time_point> deadline;  // constant once published
+
+ private:
+  using work_list = std::vector<ref<cancel_node>>;
+
+  outcome fire(time_ns now) override;
+  timer_entry::deferred* abandon() override;
+  void finish() override;
+  void hide() noexcept override;
+  void leave_parent() noexcept;
+  void cancel_one(errc error, const std::exception_ptr& cause, work_list& below) noexcept;
+  void link_child(cancel_node& child) noexcept;    // m_ held
+  void unlink_child(cancel_node& child) noexcept;  // m_ held
+
+  mutable spin_lock m_;  // guards all below but up_ and timers_
+  errc error_{};
+  std::exception_ptr cause_;
+  cancel_node* first_child_ = nullptr;
+  std::vector<std::shared_ptr<after_callback>> callbacks_;
+  std::optional<std::stop_source> stop_source_;
+
+  cancel_node* up_ = nullptr;  // constant: whose child this is; alive as long as this
+  cancel_node* next_ = nullptr;  // these three: guarded by up_->m_
+  cancel_node* prev_ = nullptr;
+  bool linked_ = false;
+
+  ref<timer_queue> timers_;  // constant; null without a deadline of its own
+  std::exception_ptr deadline_cause_;
+  bool abandoned_ = false;  // by the timer queue, before finish()
+  std::optional<std::stop_callback<std::function<void()>>> following_;
+};
+
+}  // namespace weir::detail

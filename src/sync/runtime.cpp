@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "weir/runtime.hpp"
+
+#include <exception>
+#include <mutex>
+
+#include "runtime/runtime_core.hpp"
+#include "sync/wait.hpp"
+
+namespace weir {
+
+using namespace detail;
+
+runtime::runtime(runtime_options options) : core_(std::make_shared<runtime_core>(options)) {}
+
+runtime::~runtime() {
+  if (core_->generation() != fork_generation()) {
+    // A forked child: the carriers are in the parent, and may have held any lock.
+    static_cast<void>(new std::shared_ptr<runtime_core>(core_));
+    return;
+  }
+  if (const carrier* c = carrier::current(); c != nullptr && &c->rt == core_.get()) {
+    std::terminate();  // it would wait for itself
+  }
+  if (!core_->stopping()) shutdown();
+  core_->join();
+}
+
+bool runtime::shutdown(const context& ctx) {
+  runtime_core& core = *core_;
+  core.check_fork();
+  core.begin_shutdown();
+  bool drained = true;
+  core.drain_lock.lock();
+  if (core.live_tasks() == 0) {
+    core.drain_lock.unlock();
+  } else {
+    wait_node node;
+    drained = wait_in(core.drain_lock, core.drain_waiters, node, &ctx,
+                      {.verb = "runtime::shutdown", .object = &core});
+  }
+  if (!drained) core.abandon();
+  core.stop();
+  core.timers->close();
+  return drained;
+}
+
+int runtime::carriers() const noexcept { return core_->limit; }
+
+std::size_t runtime::tasks() const noexcept {
+  return static_cast<std::size_t>(core_->live_tasks());
+}
+
+}  // namespace weir

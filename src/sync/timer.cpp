@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "weir/timer.hpp"
+
+#include <mutex>
+#include <stdexcept>
+#include <string>
+
+#include "runtime/runtime_core.hpp"
+#include "weir/go.hpp"
+
+namespace weir::detail {
+
+using time_point = context::clock::time_point;
+
+/// What timer and ticker handles name. An after_func holds itself while it is to fire.
+class timer_state final : public shared_object, public timer_entry, private timer_entry::deferred {
+ public:
+  explicit timer_state(std::function<void()> f)
+      : ticks(f ? ref<channel_state<time_point>>() : make_ref<channel_state<time_point>>(1)),
+        f_(std::move(f)) {
+    if (ticks) ticks->hides_buffer = true;
+  }
+  ~timer_state() override {
+    if (timers_) timers_->remove(*this);
+  }
+
+  /// Fires `first` from now, and then every `period` if that is not 0. True if it was still to fire.
+  bool restart(nanoseconds first, nanoseconds period) {
+    runtime_core& rt = runtime_core::current();
+    rt.check_fork();
+    const std::lock_guard lock(m_);
+    const bool was_armed = disarm();
+    period_ = period.count();
+    timers_ = rt.timers;
+    if (f_) retain();
+    const auto added = timers_->insert(*this, time_plus(rt.clock.now(), first.count()));
+    if (added == timer_queue::added::first) rt.note_earlier_timer();
+    if (added == timer_queue::added::closed && f_) release();  // the caller holds another
+    return was_armed;
+  }
+
+  /// True if it was still to fire.
+  bool stop() {
+    const std::lock_guard lock(m_);
+    return disarm();
+  }
+
+  const ref<channel_state<time_point>> ticks;  // null for after_func
+
+ private:
+  /// After this nothing of the past can be received. Under m_.
+  bool disarm() {
+    const bool was_waiting = timers_ && timers_->remove(*this);
+    bool was_unseen = false;
+    if (ticks) {
+      const std::lock_guard lock(ticks->lock);
+      // A tick in the buffer that nobody received has, to its user, not fired.
+      was_unseen = ticks->count > 0;
+      ticks->clear_locked();
+    }
+    if (was_waiting && f_) release();
+    return was_waiting || was_unseen;
+  }
+
+  /// Under the queue's lock. Never takes m_, which disarm() holds while it waits for that lock.
+  outcome fire(time_ns now) override {
+    if (!ticks) return {.rest = this};  // with the reference that restart() took
+    wake_batch wakes;
+    time_point tick{std::chrono::nanoseconds(now)};
+    {
+      const std::lock_guard lock(ticks->lock);
+      (void)ticks->try_send_step(&tick, wakes);  // dropped if the last was not received
+    }
+    wakes.wake_all();
+    if (period_ == 0) return {};
+    const time_ns missed = (now - due()) / period_;
+    return {.again = time_plus(due(), (missed + 1) * period_)};
+  }
+
+  timer_entry::deferred* abandon() override {
+    if (!f_) return nullptr;
+    abandoned_ = true;
+    return this;
+  }
+
+  void finish() override {
+    const auto self = ref<timer_state>::adopt(this);
+    if (!abandoned_) go("after_func", f_);
+  }
+
+  std::mutex m_;  // guards timers_; taken before the queue's lock
+  ref<timer_queue> timers_;
+  relaxed<time_ns> period_{0};  // written while not in a queue
+  bool abandoned_ = false;      // by the queue, before finish()
+  const std::function<void()> f_;
+};
+
+timer_handle::timer_handle(nanoseconds first, nanoseconds period, std::function<void()> f)
+    : state_(make_ref<timer_state>(std::move(f))) {
+  state().restart(first, period);
+}
+
+timer_state& timer_handle::state() const noexcept { return static_cast<timer_state&>(*state_); }
+
+receiver<time_point> timer_handle::channel() const { return receiver<time_point>(state().ticks); }
+
+bool timer_handle::stop() const { return state().stop(); }
+
+bool timer_handle::restart(nanoseconds first, nanoseconds period) const {
+  return state().restart(first, period);
+}
+
+nanoseconds timer_handle::checked_period(nanoseconds p, const char* where) {
+  if (p <= nanoseconds::zero()) {
+    throw std::invalid_argument(std::string("weir::") + where + ": the period is not positive");
+  }
+  return p;
+}
+
+}  // namespace weir::detail

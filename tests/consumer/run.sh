@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# run.sh <step> <source> <build> <cmake> <c++>: is a user of Weir, outside its tree. The steps:
+#   install           puts the built library into a fresh prefix, then moves that prefix away
+#   find_package      builds against the prefix with CMake
+#   pkg_config        builds against the prefix with one plain compiler line
+#   add_subdirectory  builds Weir's own source as a part of the user's project
+set -euo pipefail
+
+step=$1 source=$2 build=$3 cmake=$4 cxx=$5
+prefix=$build/consumer/prefix
+work=$build/consumer/$step
+
+# The ten squares in any order, then the end.
+check_output() {
+  local output want
+  output=$("$@")
+  printf '%s\n' "$output"
+  want=$(for i in 1 2 3 4 5 6 7 8 9 10; do echo "result: $((i * i))"; done | sort)
+  if [[ $(grep '^result: ' <<<"$output" | sort) != "$want" ]]; then
+    echo "run.sh: the results are not the ten squares" >&2
+    return 1
+  fi
+  if [[ $(tail -n 1 <<<"$output") != "done: ok" ]]; then
+    echo "run.sh: the last line is not 'done: ok'" >&2
+    return 1
+  fi
+}
+
+copy_project() {
+  mkdir -p "$work"
+  cp "$source/tests/consumer/CMakeLists.txt" "$work/CMakeLists.txt"
+  cp "$source/examples/seed.cpp" "$work/main.cpp"
+}
+
+build_project() {
+  "$cmake" -S "$work" -B "$work/build" -G Ninja -D CMAKE_CXX_COMPILER="$cxx" \
+    -D CMAKE_BUILD_TYPE=Debug "$@"
+  "$cmake" --build "$work/build" --target consumer --parallel 2
+  check_output "$work/build/consumer"
+}
+
+case $step in
+  install)
+    staging=$build/consumer/staging
+    rm -rf "$prefix" "$staging"
+    "$cmake" --install "$build" --prefix "$staging"
+    mv "$staging" "$prefix"  # nothing in it may remember where it was
+    ;;
+  find_package)
+    rm -rf "$work"
+    copy_project
+    build_project -D CMAKE_PREFIX_PATH="$prefix"
+    ;;
+  add_subdirectory)
+    copy_project
+    build_project -D WEIR_SOURCE="$source"
+    ;;
+  pkg_config)
+    rm -rf "$work"
+    copy_project
+    pc=$(find "$prefix" -name weir.pc)
+    export PKG_CONFIG_PATH=${pc%/*}
+    read -ra flags <<<"$(pkg-config --cflags --libs weir)"
+    (set -x && "$cxx" -std=c++20 "$work/main.cpp" "${flags[@]}" -o "$work/consumer")
+    LD_LIBRARY_PATH=$(pkg-config --variable=libdir weir) check_output "$work/consumer"
+    ;;
+  *)
+    echo "run.sh: unknown step '$step': see the list at its top" >&2
+    exit 2
+    ;;
+esac
