@@ -54,12 +54,32 @@ concept selectable = requires(C& c) {
 /// Decides; throws channel_closed if a send case on a closed channel is chosen.
 [[nodiscard]] std::size_t select_records(std::span<const select_record> records);
 
+/// A case's channel. One that was passed as an lvalue outlives the select, and is not counted: that
+/// would be two atomic operations a case. A temporary is held, and so is what a select_case keeps.
+template <class T>
+class case_channel {
+ public:
+  case_channel(const channel_handle<T>& ch, bool hold) : state_(ch.state()) {
+    if (hold) held_ = ch.shared_state();
+  }
+  [[nodiscard]] channel_state<T>* get() const noexcept { return state_; }
+  void hold() {
+    if (held_ || state_ == nullptr) return;
+    state_->retain();
+    held_ = ref<channel_state<T>>::adopt(state_);
+  }
+
+ private:
+  channel_state<T>* state_;
+  ref<channel_state<T>> held_;
+};
+
 template <class T, class F>
 class receive_case {
  public:
-  receive_case(ref<channel_state<T>> s, F f) : state_(std::move(s)), f_(std::move(f)) {}
+  receive_case(case_channel<T> ch, F f) : channel_(std::move(ch)), f_(std::move(f)) {}
   [[nodiscard]] select_record record() {
-    return {.kind = case_kind::receive, .core = state_.get(), .element = &out_};
+    return {.kind = case_kind::receive, .core = channel_.get(), .element = &out_};
   }
   void run() {
     if constexpr (std::is_same_v<element_of<T>, T>) {
@@ -68,6 +88,7 @@ class receive_case {
       call(out_ ? std::optional<T>(std::move(**out_)) : std::nullopt);
     }
   }
+  void keep() { channel_.hold(); }
 
  private:
   void call(std::optional<T> item) {
@@ -78,45 +99,49 @@ class receive_case {
       f_();
     }
   }
-  ref<channel_state<T>> state_;
+  case_channel<T> channel_;
   std::optional<element_of<T>> out_;
   F f_;
 };
 
 template <class T, class F>
 class send_case {
+  static constexpr bool boxed = !std::is_same_v<element_of<T>, T>;
+
  public:
-  send_case(ref<channel_state<T>> s, T* value, F f)
-      : state_(std::move(s)), owner_(value), f_(std::move(f)) {}
-  send_case(ref<channel_state<T>> s, T value, F f)
-      : state_(std::move(s)), own_(std::move(value)), f_(std::move(f)) {}
+  send_case(case_channel<T> ch, T* value, F f)
+      : channel_(std::move(ch)), owner_(value), f_(std::move(f)) {}
+  send_case(case_channel<T> ch, T value, F f)
+      : channel_(std::move(ch)), own_(std::move(value)), f_(std::move(f)) {}
   [[nodiscard]] select_record record() {
     T* value = owner_ != nullptr ? owner_ : &*own_;
-    if constexpr (std::is_same_v<element_of<T>, T>) {
-      return {.kind = case_kind::send, .core = state_.get(), .element = value};
+    if constexpr (boxed) {
+      if (!box_) box_ = std::make_unique<T>(std::move(*value));
+      return {.kind = case_kind::send, .core = channel_.get(), .element = &box_};
     } else {
-      if (!boxed_) boxed_ = std::make_unique<T>(std::move(*value));
-      return {.kind = case_kind::send, .core = state_.get(), .element = &boxed_};
+      return {.kind = case_kind::send, .core = channel_.get(), .element = value};
     }
   }
   void run() { f_(); }
   /// Makes the case own its value: for a case that outlives the expression it was written in.
   void keep() {
+    channel_.hold();
     if (owner_ != nullptr) own_.emplace(std::move(*std::exchange(owner_, nullptr)));
   }
 
-  send_case(send_case&& other) = default;
+  send_case(send_case&& other) noexcept(std::is_nothrow_move_constructible_v<T> &&
+                                        std::is_nothrow_move_constructible_v<F>) = default;
   ~send_case() {
-    if constexpr (!std::is_same_v<element_of<T>, T> && std::is_move_assignable_v<T>) {
-      if (boxed_ && owner_ != nullptr) *owner_ = std::move(*boxed_);  // lost: back to its owner
+    if constexpr (boxed && std::is_move_assignable_v<T>) {
+      if (box_ && owner_ != nullptr) *owner_ = std::move(*box_);  // lost: back to its owner
     }
   }
 
  private:
-  ref<channel_state<T>> state_;
+  case_channel<T> channel_;
   T* owner_ = nullptr;
   std::optional<T> own_;
-  std::conditional_t<std::is_same_v<element_of<T>, T>, std::monostate, std::unique_ptr<T>> boxed_{};
+  std::conditional_t<boxed, std::unique_ptr<T>, std::monostate> box_{};
   F f_;
 };
 
@@ -132,17 +157,27 @@ class simple_case {
   F f_;
 };
 
+/// Holds its context only if that was a temporary: see case_channel.
 template <class F>
 class done_case {
  public:
-  done_case(context ctx, F f) : ctx_(std::move(ctx)), f_(std::move(f)) {}
+  done_case(const context& ctx, bool hold, F f) : core_(ctx.done_core()), f_(std::move(f)) {
+    if (hold) held_ = ctx;
+  }
   [[nodiscard]] select_record record() const {
-    return {.kind = case_kind::done, .core = ctx_.done_core()};
+    return {.kind = case_kind::done, .core = core_};
   }
   void run() { f_(); }
+  void keep() {
+    if (core_ == nullptr || held_.done_core() != nullptr) return;
+    core_->retain();
+    kept_ = ref<channel_core>::adopt(core_);
+  }
 
  private:
-  context ctx_;
+  channel_core* core_;
+  context held_;
+  ref<channel_core> kept_;
   F f_;
 };
 
@@ -158,39 +193,43 @@ using value_type_of = typename std::remove_cvref_t<Ch>::value_type;
 
 /// Ready when `ch` has a value or is closed: f gets std::optional<T>, empty for the latter; or nothing.
 template <class Ch, class F = detail::do_nothing>
-[[nodiscard]] auto on_receive(const Ch& ch, F f = {}) {
-  return detail::receive_case<detail::value_type_of<Ch>, F>(ch.shared_state(), std::move(f));
+[[nodiscard]] auto on_receive(Ch&& ch, F f = {}) {
+  using T = detail::value_type_of<Ch>;
+  return detail::receive_case<T, F>({ch, !std::is_lvalue_reference_v<Ch>}, std::move(f));
 }
 
 /// Ready when `ch` can take a value. An lvalue is copied (a move-only one is moved from if this case is
 /// chosen); an rvalue is moved from only if this case is chosen, and is its owner's otherwise.
 template <class Ch, class F = detail::do_nothing>
-[[nodiscard]] auto on_send(const Ch& ch, const detail::value_type_of<Ch>& v, F f = {})
+[[nodiscard]] auto on_send(Ch&& ch, const detail::value_type_of<Ch>& v, F f = {})
   requires std::copy_constructible<detail::value_type_of<Ch>>
 {
   using T = detail::value_type_of<Ch>;
-  return detail::send_case<T, F>(ch.shared_state(), T(v), std::move(f));
+  return detail::send_case<T, F>({ch, !std::is_lvalue_reference_v<Ch>}, T(v), std::move(f));
 }
 template <class Ch, class F = detail::do_nothing>
-[[nodiscard]] auto on_send(const Ch& ch, detail::value_type_of<Ch>& v, F f = {})
+[[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>& v, F f = {})
   requires(!std::copy_constructible<detail::value_type_of<Ch>>)
 {
-  return detail::send_case<detail::value_type_of<Ch>, F>(ch.shared_state(), &v, std::move(f));
+  using T = detail::value_type_of<Ch>;
+  return detail::send_case<T, F>({ch, !std::is_lvalue_reference_v<Ch>}, &v, std::move(f));
 }
 template <class Ch, class F = detail::do_nothing>
-[[nodiscard]] auto on_send(const Ch& ch, detail::value_type_of<Ch>&& v, F f = {}) {
+[[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>&& v, F f = {}) {
   using T = detail::value_type_of<Ch>;
+  constexpr bool hold = !std::is_lvalue_reference_v<Ch>;
   if constexpr (std::is_trivially_copyable_v<T>) {
-    return detail::send_case<T, F>(ch.shared_state(), T(v), std::move(f));
+    return detail::send_case<T, F>({ch, hold}, T(v), std::move(f));
   } else {
-    return detail::send_case<T, F>(ch.shared_state(), &v, std::move(f));
+    return detail::send_case<T, F>({ch, hold}, &v, std::move(f));
   }
 }
 
 /// Ready when ctx is done.
-template <class F = detail::do_nothing>
-[[nodiscard]] auto on_done(const context& ctx, F f = {}) {
-  return detail::done_case<F>(ctx, std::move(f));
+template <class Ctx, class F = detail::do_nothing>
+  requires std::same_as<std::remove_cvref_t<Ctx>, context>
+[[nodiscard]] auto on_done(Ctx&& ctx, F f = {}) {
+  return detail::done_case<F>(ctx, !std::is_lvalue_reference_v<Ctx>, std::move(f));
 }
 
 /// Ready `wait` after the select began; at once if not positive.

@@ -54,39 +54,49 @@ bool is_ready(const select_record& r) noexcept {
   return c.count > 0 || has_claimable(c.senders);
 }
 
-class selection {
+/// The channels of some cases, in the order in which they are locked.
+class lock_order {
  public:
-  selection(std::span<const select_record> records, std::span<channel_core*> cores,
-            std::span<wait_node> nodes)
-      : records_(records), nodes_(nodes) {
+  lock_order(std::span<const select_record> records, std::span<channel_core*> room) noexcept {
     std::size_t n = 0;
     for (const select_record& r : records) {
-      if (r.core != nullptr && !r.core->signal) cores[n++] = r.core;
+      if (r.core != nullptr && !r.core->signal) room[n++] = r.core;
     }
-    std::sort(cores.begin(), cores.begin() + static_cast<std::ptrdiff_t>(n), std::less<>());
-    const auto end = std::unique(cores.begin(), cores.begin() + static_cast<std::ptrdiff_t>(n));
-    cores_ = {cores.begin(), end};
+    const auto end = room.begin() + static_cast<std::ptrdiff_t>(n);
+    if (n > 1) std::sort(room.begin(), end, std::less<>());
+    cores_ = {room.begin(), n > 1 ? std::unique(room.begin(), end) : end};
+  }
+  void lock() noexcept {
+    for (channel_core* c : cores_) c->lock.lock();
+  }
+  void unlock() noexcept {
+    for (channel_core* c : cores_) c->lock.unlock();
+  }
+  void report_operations() noexcept {
+    for (channel_core* c : cores_) c->report_operations();
   }
 
+ private:
+  std::span<channel_core*> cores_;
+};
+
+class selection {
+ public:
+  selection(std::span<const select_record> records, std::span<channel_core*> room)
+      : records_(records), locks_(records, room) {}
+
   std::size_t run() {
-    lock_all();
+    locks_.lock();
     std::size_t chosen = decide();
     if (chosen == nothing) chosen = find_otherwise();
-    if (chosen == nothing) return wait();
-    unlock_all();
+    if (chosen == nothing) return wait_with_room();
+    locks_.unlock();
     wakes_.wake_all();
     if (send_on_closed_) throw_channel_closed("send on closed channel");
     return chosen;
   }
 
  private:
-  void lock_all() noexcept {
-    for (channel_core* c : cores_) c->lock.lock();
-  }
-  void unlock_all() noexcept {
-    for (channel_core* c : cores_) c->lock.unlock();
-  }
-
   /// Carries out one of the ready cases, each as likely as any other.
   std::size_t decide() {
     for (;;) {
@@ -129,16 +139,33 @@ class selection {
     return first;
   }
 
+  std::size_t wait_with_room() {
+    if (records_.size() <= usual) {
+      std::array<wait_node, usual> few;
+      nodes_ = few;
+      return wait();
+    }
+    std::vector<wait_node> many;
+    try {
+      many.resize(records_.size());
+    } catch (...) {
+      locks_.unlock();
+      throw;
+    }
+    nodes_ = many;
+    return wait();
+  }
+
   std::size_t wait() {
     operation op(true);
     try {
       op.who = strand::current();
     } catch (...) {
-      unlock_all();
+      locks_.unlock();
       throw;
     }
     join_channels(op);
-    unlock_all();
+    locks_.unlock();
     join_signals(op);
     park(op);
     const auto chosen = static_cast<std::size_t>(op.winner());
@@ -150,7 +177,7 @@ class selection {
   }
 
   void join_channels(operation& op) noexcept {
-    for (channel_core* c : cores_) c->report_operations();
+    locks_.report_operations();
     for (std::size_t i = 0; i < records_.size(); ++i) {
       const select_record& r = records_[i];
       wait_node& n = nodes_[i];
@@ -217,8 +244,8 @@ class selection {
   }
 
   std::span<const select_record> records_;
+  lock_order locks_;
   std::span<wait_node> nodes_;
-  std::span<channel_core*> cores_;
   wake_batch wakes_;
   bool send_on_closed_ = false;
   bool self_claimed_ = false;
@@ -228,17 +255,15 @@ class selection {
 
 std::size_t select_records(std::span<const select_record> records) {
   if (records.size() <= usual) {
-    std::array<channel_core*, usual> cores{};
-    std::array<wait_node, usual> nodes{};
-    return selection(records, cores, nodes).run();
+    std::array<channel_core*, usual> room;
+    return selection(records, room).run();
   }
   if (records.size() > cases_max) {
     throw std::length_error("weir::select: " + std::to_string(records.size()) +
                             " cases. At most 65536 are possible.");
   }
-  std::vector<channel_core*> cores(records.size());
-  std::vector<wait_node> nodes(records.size());
-  return selection(records, cores, nodes).run();
+  std::vector<channel_core*> room(records.size());
+  return selection(records, room).run();
 }
 
 }  // namespace weir::detail
