@@ -22,8 +22,10 @@ class grain_meter {
   /// Counts a switch; true when the window is over, and measure() is due.
   [[nodiscard]] bool count_switch() noexcept {
     left_ -= 1;
-    return left_ <= 0;
+    return left_ <= 0 || hurried_;
   }
+  /// By the watcher, from outside: measure at the next switch, for the work may have changed.
+  void hurry() noexcept { hurried_ = true; }
   /// Channel operations that were done since the channel last reported.
   void count_operations(std::uint32_t n) noexcept { operations_ += n; }
 
@@ -37,8 +39,9 @@ class grain_meter {
     const std::int64_t fitting = switches * window_ns / std::max<time_ns>(spent, 1);
     open(now, std::clamp<std::int64_t>(std::min(fitting, window_ * 4), 1, window_max));
   }
-  /// Starts anew after a time that was not work.
-  void restart(time_ns now) noexcept { open(now, window_); }
+  /// Starts anew after a time that was not work, with a window of one switch: what comes may be of
+  /// another kind.
+  void restart(time_ns now) noexcept { open(now, 1); }
   [[nodiscard]] bool coarse() const noexcept { return coarse_; }
 
  private:
@@ -51,6 +54,7 @@ class grain_meter {
     window_ = window;
     left_ = window;
     operations_ = 0;
+    hurried_ = false;
   }
 
   relaxed<time_ns> since_{0};
@@ -58,6 +62,7 @@ class grain_meter {
   relaxed<std::int64_t> left_{1};
   relaxed<std::int64_t> operations_{0};
   relaxed<bool> coarse_{false};
+  relaxed<bool> hurried_{false};
 };
 
 }  // namespace weir::detail

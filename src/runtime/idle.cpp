@@ -42,13 +42,17 @@ void runtime_core::idle(carrier& c, const std::atomic<bool>* until) {
   c.idle.store(true, std::memory_order_seq_cst);
   count_spare(+1);
   wait_for_work(c, until);
-  resign_as_watcher(c);
   // Ordering: seq_cst; if somebody has claimed this carrier, they have counted it already.
   if (c.idle.exchange(false, std::memory_order_seq_cst)) count_spare(-1);
+  resign_as_watcher(c);  // after that: its successor is looked for among the idle
 }
 
 void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
-  const auto has_reason_to_leave = [&] { return c.has_mail() || stopping() || is_true(until); };
+  const auto has_reason_to_leave = [&] {
+    // Ordering: seq_cst; see the top of this file. Not idle any more: somebody has claimed it, and
+    // sends mail, or has sent it, and it was raided since.
+    return c.has_mail() || stopping() || is_true(until) || !c.idle.load(std::memory_order_seq_cst);
+  };
   // A short spin: whoever is active may be about to send something here.
   for (int i = 0; i < spin_rounds && others_active(c); ++i) {
     if (has_reason_to_leave()) return;
@@ -155,6 +159,7 @@ bool runtime_core::raid_others(carrier& thief) {
         c.idle.load(std::memory_order_relaxed)) {
       continue;
     }
+    c.grain.hurry();
     // Fine work that gets on stays where it is.
     if (!stuck && !c.grain.coarse()) continue;
     if (c.lane.count() > 0) loot = c.lane.raid();
