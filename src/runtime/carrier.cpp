@@ -19,15 +19,26 @@ namespace {
 
 namespace fiber = boost::context::detail;
 
-constinit thread_local carrier* this_carrier = nullptr;
+constinit thread_local relaxed<carrier*> this_carrier{nullptr};
 
 constexpr std::uint32_t base_interval = 64;    // switches between two visits to the base
 constexpr std::uint32_t start_backlog = 256;   // tasks waiting, when go() lets them run first
 
 }  // namespace
 
-[[gnu::noinline]] exception_state* thread_exceptions() noexcept {
-  return reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals());
+// Neither is inlined: the address is this thread's, and must not be known to a caller that switches.
+// Ordering: relaxed in both; only this thread uses it, from the stacks that it runs: see relaxed.hpp.
+[[gnu::noinline]] exception_state get_thread_exceptions() noexcept {
+  auto* here = reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals());
+  return {std::atomic_ref(here->caught).load(std::memory_order_relaxed),
+          std::atomic_ref(here->uncaught).load(std::memory_order_relaxed)};
+}
+
+[[gnu::noinline]] void set_thread_exceptions(exception_state state) noexcept {
+  auto* here = reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals());
+  // Ordering: relaxed; as above.
+  std::atomic_ref(here->caught).store(state.caught, std::memory_order_relaxed);
+  std::atomic_ref(here->uncaught).store(state.uncaught, std::memory_order_relaxed);
 }
 
 carrier::carrier(runtime_core& owner, int i, std::uint64_t seed) noexcept : rt(owner), index(i) {
@@ -44,13 +55,16 @@ task* carrier::current_task() noexcept {
 
 // ---- switching ----------------------------------------------------------------------------------
 
-void carrier::jump(stack_shadow& own, void* target, stack_shadow& to, bool last) {
-  const exception_state mine = *thread_exceptions();
-  own.leave(to, last);
-  const fiber::transfer_t from = fiber::jump_fcontext(target, nullptr);
-  // Perhaps on another thread from here on: nothing that was read before the jump is good now.
-  current()->arrive(from.fctx, own);
-  *thread_exceptions() = mine;
+WEIR_NO_ASAN void carrier::jump(stack_shadow& own, void* target, stack_shadow& to, bool last) {
+  const exception_state mine = get_thread_exceptions();
+  own.leave(to, last, &rt.ids);
+  const fiber::transfer_t from = fiber::jump_fcontext(target, this);
+  // Perhaps on another thread from here on: nothing that was read before the jump is good now, `this`
+  // included. Whoever left passes the carrier on.
+  auto* here = static_cast<carrier*>(from.data);
+  ordered_after(here);
+  here->arrive(from.fctx, own);
+  set_thread_exceptions(mine);
 }
 
 void carrier::arrive(void* left_context, stack_shadow& own) noexcept {
@@ -95,7 +109,7 @@ void carrier::enter_task(task* t) {
   jump(base_shadow_, t->context, t->shadow, false);
 }
 
-void carrier::switch_from_task(task* me, leaving how) {
+WEIR_NO_ASAN void carrier::switch_from_task(task* me, leaving how) {
   left_ = me;
   left_how_ = how;
   const bool last = how == leaving::ends;
@@ -137,11 +151,8 @@ void carrier::park_current(wait_reason why) {
 
 void carrier::yield_current() { switch_from_task(running_, leaving::yields); }
 
-void carrier::finish_current() {
-  task* me = running_;
-  // Ordering: release; pairs with new_task(): this life of the stack comes before its next.
-  me->lives.fetch_add(1, std::memory_order_release);
-  switch_from_task(me, leaving::ends);
+WEIR_NO_ASAN void carrier::finish_current() {
+  switch_from_task(running_, leaving::ends);
   std::terminate();  // nobody resumes a task that has ended
 }
 
@@ -159,16 +170,20 @@ void run_body(task& t) noexcept {
 
 }  // namespace
 
-void carrier::task_main(void* left_context) noexcept {
-  task* me = current()->running_;
-  current()->arrive(left_context, me->shadow);
-  *thread_exceptions() = {};
+void carrier::task_main(carrier* here, void* left_context) noexcept {
+  ordered_after(here);
+  task* me = here->running_;
+  ordered_after(me);
+  here->arrive(left_context, me->shadow);
+  set_thread_exceptions({});
   run_body(*me);
   current()->finish_current();
 }
 
 namespace {
-void task_entry(fiber::transfer_t from) { carrier::task_main(from.fctx); }
+void task_entry(fiber::transfer_t from) {
+  carrier::task_main(static_cast<carrier*>(from.data), from.fctx);
+}
 }  // namespace
 
 void* carrier::make_context(task& t, std::byte* top) noexcept {
@@ -282,6 +297,7 @@ task_chain carrier::raid_mail() {
 
 void carrier::serve(const std::atomic<bool>* until) {
   this_carrier = this;
+  ordered_before(this);
   use_alternate_stack();
   base_shadow_.adopt_thread();
   grain.restart(rt.clock.now());

@@ -85,7 +85,7 @@ class carrier {
   /// A context that starts task_main() on t's stack below `top`.
   [[nodiscard]] static void* make_context(task& t, std::byte* top) noexcept;
   /// First code on a new task's stack.
-  static void task_main(void* left_context) noexcept;
+  static void task_main(carrier* here, void* left_context) noexcept;
 
  private:
   friend class runtime_core;
@@ -94,7 +94,7 @@ class carrier {
   void switch_from_task(task* me, leaving how);
   void enter_task(task* t);
   void run_next(task* t) noexcept;
-  static void jump(stack_shadow& own, void* target, stack_shadow& to, bool last);
+  void jump(stack_shadow& own, void* target, stack_shadow& to, bool last);
   void arrive(void* left_context, stack_shadow& own) noexcept;
   void recycle(task* t) noexcept;
   [[nodiscard]] task* next_at_hand();

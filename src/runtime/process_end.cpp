@@ -19,7 +19,12 @@ void stop_now() noexcept {
   core->stop();
   // A carrier that is inside a task's own code stops when that comes back to us, if ever: a task that
   // computes cannot be stopped from outside. So the wait is bounded; usually it is microseconds.
-  core->wait_for_carriers(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
+  const auto bound = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  if (core->wait_for_carriers(bound)) {
+    core->join();
+  } else {
+    core->let_go();
+  }
 }
 
 /// The destructors of the main thread's thread-locals are the first thing that exit() runs, ahead of

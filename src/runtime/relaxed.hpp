@@ -12,8 +12,8 @@ namespace weir::detail {
 template <class T>
 class relaxed {
  public:
-  relaxed() = default;
-  relaxed(T v) noexcept : v_(v) {}  // NOLINT: stands for a T
+  constexpr relaxed() = default;
+  constexpr relaxed(T v) noexcept : v_(v) {}  // NOLINT: stands for a T
   relaxed(const relaxed&) = delete;
   relaxed& operator=(const relaxed& other) noexcept {
     *this = T(other);

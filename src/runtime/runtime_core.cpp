@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include <cstdio>
-#include <cstring>
 #include <new>
 #include <random>
 #include <stdexcept>
@@ -36,7 +35,7 @@ runtime_core::runtime_core(const runtime_options& options)
   install_overflow_report();
 }
 
-runtime_core::~runtime_core() = default;
+runtime_core::~runtime_core() { ordered_after(&ids); }
 
 void runtime_core::check_fork() const {
   if (generation_ != fork_generation()) throw std::system_error(errc::forked, "weir: runtime");
@@ -53,14 +52,13 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
     throw std::system_error(errc::closed, "weir: go() on a runtime that shuts down");
   }
   task* t = inside ? c->take_stack() : stacks.take(1);
-  // Ordering: acquire; pairs with finish_current(): the stack's last life is over.
-  (void)t->lives.load(std::memory_order_acquire);
-  const auto give_back = [&]() noexcept { stacks.give(t, 1); };
+  t->shadow.create(t->stack, t->stack_size);
 
   // The callable stands at the top of the stack, below the header; a huge one on the heap.
   constexpr std::size_t in_place_max = 4096;
   auto top = reinterpret_cast<std::uintptr_t>(t->stack + t->stack_size);
   t->body_on_heap = ops.size > in_place_max;
+  t->body = nullptr;
   try {
     if (t->body_on_heap) {
       t->body = ::operator new(ops.size, std::align_val_t{ops.align});
@@ -73,8 +71,8 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
     if (t->body_on_heap && t->body != nullptr) {
       ::operator delete(t->body, std::align_val_t{ops.align});
     }
-    t->body = nullptr;
-    give_back();
+    t->shadow.destroy();
+    stacks.give(t, 1);
     throw;
   }
   t->rt = this;
@@ -84,10 +82,10 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   t->home = inside ? c : nullptr;
   t->wait_verb = nullptr;
   const std::size_t kept = std::min(name.size(), task::name_size - 1);
-  std::memcpy(t->name, name.data(), kept);
+  name.copy(t->name, kept);
   t->name[kept] = '\0';
-  t->shadow.create(t->stack, t->stack_size);
   t->context = carrier::make_context(*t, reinterpret_cast<std::byte*>(top / 64 * 64));
+  ordered_before(t);
   return t;
 }
 
@@ -276,33 +274,34 @@ void runtime_core::stop() noexcept {
   for (int i = 0; i < known_carriers(); ++i) at(i).wake();
 }
 
-void runtime_core::wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept {
+bool runtime_core::wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept {
   const carrier* me = carrier::current();
   const int mine = me != nullptr && &me->rt == this ? 1 : 0;
   std::unique_lock lock(m_);
-  ended_.wait_until(lock, deadline, [&] { return attached_ <= mine; });
+  return ended_.wait_until(lock, deadline, [&] { return attached_ <= mine; });
+}
+
+std::vector<std::thread> runtime_core::take_threads() noexcept {
+  const std::lock_guard lock(m_);
+  return std::exchange(threads_, {});
 }
 
 void runtime_core::join() noexcept {
-  std::vector<std::thread> threads;
-  bool abandoned = false;
-  {
-    const std::lock_guard lock(m_);
-    threads.swap(threads_);
-    abandoned = abandoned_;
-  }
-  for (std::thread& t : threads) {
-    if (abandoned) {
-      t.detach();  // it may be inside a task that does not end; it holds a reference to this
+  for (std::thread& t : take_threads()) {
+    if (t.get_id() == std::this_thread::get_id()) {
+      t.detach();
     } else {
       t.join();
     }
   }
 }
 
+void runtime_core::let_go() noexcept {
+  for (std::thread& t : take_threads()) t.detach();  // each holds a reference to this
+}
+
 void runtime_core::abandon() noexcept {
   const std::lock_guard lock(m_);
-  abandoned_ = true;
   stacks.leak();
   self_ = shared_from_this();
 }

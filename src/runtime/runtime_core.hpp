@@ -89,10 +89,12 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   }
   /// No carrier takes up another task; they end as soon as they notice.
   void stop() noexcept;
-  /// Waits until every carrier but this thread's has ended, or until `deadline`.
-  void wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept;
-  /// After stop(): joins the carriers, or lets go of them if tasks were abandoned.
+  /// Waits until every carrier but this thread's has ended, or until `deadline`; whether they have.
+  bool wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept;
+  /// After stop(): joins the carriers, except this thread.
   void join() noexcept;
+  /// Instead: lets them go. They end by themselves, if the tasks that they run ever do.
+  void let_go() noexcept;
   /// Tasks have not ended and never will: stacks and this object stay for ever.
   void abandon() noexcept;
   void task_finished() noexcept {
@@ -119,6 +121,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
 
  private:
   void report_if_drained() noexcept;
+  [[nodiscard]] std::vector<std::thread> take_threads() noexcept;
   void arm_watch();
   [[nodiscard]] carrier* claim_idle(carrier* preferred) noexcept;
   /// Reserves a carrier for a new thread; null when the limit is reached, and `lender` is false.
@@ -154,7 +157,6 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::vector<std::thread> threads_;
   std::vector<carrier*> free_;  // without a thread, for reuse
   int attached_ = 0;
-  bool abandoned_ = false;
   std::unique_ptr<std::unique_ptr<carrier>[]> carriers_;  // never removed while this lives
   std::atomic<int> carrier_count_{0};
   std::atomic<int> spare_;

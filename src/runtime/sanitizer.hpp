@@ -27,6 +27,16 @@
 #endif
 #if defined(WEIR_TSAN)
 #include <sanitizer/tsan_interface.h>
+extern "C" void AnnotateBenignRaceSized(const char* file, int line, const volatile void* memory,
+                                        std::size_t size, const char* description);
+#endif
+
+/// For the few functions in which a stack is left for good: AddressSanitizer keeps a function's
+/// variables elsewhere, and they are gone before it is.
+#if defined(WEIR_ASAN)
+#define WEIR_NO_ASAN __attribute__((no_sanitize("address")))
+#else
+#define WEIR_NO_ASAN
 #endif
 
 namespace weir::detail {
@@ -40,7 +50,8 @@ inline constexpr bool sanitized = false;
 /// What the sanitizers know of one stack.
 class stack_shadow {
  public:
-  /// For a new task's stack, called by whoever starts it: its start is ordered after this.
+  /// For a new task's stack, called by whoever starts it before they write to it: its last life is
+  /// ordered before this, and the task's start after.
   void create([[maybe_unused]] void* bottom, [[maybe_unused]] std::size_t size) noexcept {
 #if defined(WEIR_ASAN)
     bottom_ = bottom;
@@ -48,6 +59,7 @@ class stack_shadow {
     fake_ = nullptr;
 #endif
 #if defined(WEIR_TSAN)
+    __tsan_acquire(this);
     fiber_ = __tsan_create_fiber(0);
 #endif
   }
@@ -63,16 +75,22 @@ class stack_shadow {
     __tsan_destroy_fiber(fiber_);
 #endif
   }
-  /// On the stack that is left, just before the switch. `last`: it will not be returned to.
-  void leave([[maybe_unused]] stack_shadow& to, [[maybe_unused]] bool last) noexcept {
+  /// On the stack that is left, just before the switch. `last`: it will not be returned to; that is
+  /// then ordered before whoever calls ordered_after(end_mark).
+  WEIR_NO_ASAN void leave([[maybe_unused]] stack_shadow& to,
+                          [[maybe_unused]] bool last,
+                          [[maybe_unused]] void* end_mark) noexcept {
 #if defined(WEIR_ASAN)
-    void* fake = nullptr;
-    __sanitizer_start_switch_fiber(last ? nullptr : &fake, to.bottom_, to.size_);
-    fake_ = fake;
+    __sanitizer_start_switch_fiber(last ? nullptr : &fake_, to.bottom_, to.size_);
 #endif
 #if defined(WEIR_TSAN)
+    void* fiber = to.fiber_;
+    if (last) {
+      __tsan_release(end_mark);
+      __tsan_release(this);  // before the stack's next life: create()
+    }
     // No order comes from the switch itself: see relaxed.hpp.
-    __tsan_switch_to_fiber(to.fiber_, __tsan_switch_to_fiber_no_sync);
+    __tsan_switch_to_fiber(fiber, __tsan_switch_to_fiber_no_sync);
 #endif
   }
   /// On the stack that is entered, just after the switch; `from` is the one that was left.
@@ -90,7 +108,7 @@ class stack_shadow {
 
  private:
 #if defined(WEIR_ASAN)
-  relaxed<void*> fake_{nullptr};
+  void* fake_ = nullptr;
   relaxed<const void*> bottom_{nullptr};
   relaxed<std::size_t> size_{0};
 #endif
@@ -98,5 +116,31 @@ class stack_shadow {
   relaxed<void*> fiber_{nullptr};
 #endif
 };
+
+/// Tells ThreadSanitizer of an order that it cannot see, since switches are none to it: what came before
+/// `ordered_before` on a mark comes before what follows an `ordered_after` on it. Such orders are:
+/// a task's making before its start, a wake-up before the return from the park that it ends (carried by the lane, the inbox's lock or the
+/// gate), a carrier thread's start before the tasks that it runs, and the end of a runtime's tasks before
+/// its own.
+inline void ordered_before([[maybe_unused]] void* mark) noexcept {
+#if defined(WEIR_TSAN)
+  __tsan_release(mark);
+#endif
+}
+inline void ordered_after([[maybe_unused]] void* mark) noexcept {
+#if defined(WEIR_TSAN)
+  __tsan_acquire(mark);
+#endif
+}
+
+/// A task's header is passed between stacks of one thread, and between threads through the lane's
+/// gate, as a carrier's own state is (relaxed.hpp); its making is not atomic, and would be reported
+/// against that. What tasks share is not in a header.
+inline void made_task_header([[maybe_unused]] void* header,
+                             [[maybe_unused]] std::size_t size) noexcept {
+#if defined(WEIR_TSAN)
+  AnnotateBenignRaceSized(__FILE__, __LINE__, header, size, "task header");
+#endif
+}
 
 }  // namespace weir::detail

@@ -13,14 +13,29 @@
 
 namespace weir::detail {
 
+/// What only a task that waits, or was abandoned, points to is no leak. Guard pages cannot be read.
+void stack_pool::find_leaks_in([[maybe_unused]] const slab& s, [[maybe_unused]] bool on) noexcept {
+#if defined(WEIR_ASAN)
+  const std::size_t page = port::page_size();
+  for (std::size_t i = 0; i < s.count; ++i) {
+    const std::byte* stack = s.base + i * stack_size_ + page;
+    if (on) {
+      __lsan_register_root_region(stack, stack_size_ - page);
+    } else {
+      __lsan_unregister_root_region(stack, stack_size_ - page);
+    }
+  }
+#endif
+}
+
 stack_pool::~stack_pool() {
   if (leaked_) return;
   for (const slab& s : slabs_) {
 #if defined(WEIR_ASAN)
     // The frames that ended there left their marks; the kernel may hand the addresses out again.
     __asan_unpoison_memory_region(s.base, s.count * stack_size_);
-    __lsan_unregister_root_region(s.base, s.count * stack_size_);
 #endif
+    find_leaks_in(s, false);
     port::unmap_stacks(s.base, s.count, stack_size_);
   }
 }
@@ -33,14 +48,13 @@ void stack_pool::grow() {
   std::byte* base = port::map_stacks(count, stack_size_);
   if (base == nullptr) throw std::bad_alloc();
   slabs_.push_back({base, count});
-#if defined(WEIR_ASAN)
-  __lsan_register_root_region(base, count * stack_size_);  // what only a task points to is no leak
-#endif
+  find_leaks_in(slabs_.back(), true);
   // The header is at the top: the page that every task touches anyway.
   constexpr std::size_t header = (sizeof(task) + 63) / 64 * 64;
   for (std::size_t i = 0; i < count; ++i) {
     std::byte* stack = base + i * stack_size_;
     auto* t = ::new (stack + stack_size_ - header) task;
+    made_task_header(t, sizeof *t);
     t->stack = stack;
     t->stack_size = stack_size_ - header;
     t->next = free_;

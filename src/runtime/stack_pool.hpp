@@ -35,6 +35,7 @@ class stack_pool {
   static constexpr std::size_t warm_max = 4096;
 
   void grow();
+  void find_leaks_in(const slab& s, bool on) noexcept;
 
   const std::size_t stack_size_;
   std::mutex m_;  // guards all below

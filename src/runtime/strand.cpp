@@ -60,6 +60,7 @@ strand strand::current() {
 void strand::park(wait_reason why) const {
   if (task_ != nullptr) {
     carrier::current()->park_current(why);
+    ordered_after(task_);
   } else {
     (void)park_thread(*word_, never);
   }
@@ -69,6 +70,7 @@ bool strand::park_thread_until(std::int64_t deadline) const { return park_thread
 
 void strand::wake() const {
   if (task* t = task_) {
+    ordered_before(t);
     carrier* c = carrier::current();
     if (c != nullptr && &c->rt == t->rt) {
       c->ready(t);

@@ -11,7 +11,8 @@ struct exception_state {
   unsigned int uncaught = 0;
 };
 
-/// This thread's. Never keep the pointer over a switch: the thread may be another one then.
-[[nodiscard]] exception_state* thread_exceptions() noexcept;
+/// This thread's, now. Between get and set the task may have moved to another thread.
+[[nodiscard]] exception_state get_thread_exceptions() noexcept;
+void set_thread_exceptions(exception_state state) noexcept;
 
 }  // namespace weir::detail

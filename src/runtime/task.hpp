@@ -32,7 +32,6 @@ struct task {
   relaxed<task*> next{nullptr};     // in a lane, an inbox, or among the free stacks
   relaxed<carrier*> home{nullptr};  // where it runs, or ran last
   std::atomic<bool> parked{true};   // off its stack: may be resumed anywhere
-  std::atomic<std::uint32_t> lives{0};  // orders one use of the stack before the next
   runtime_core* rt = nullptr;
   void* body = nullptr;
   const body_ops* ops = nullptr;

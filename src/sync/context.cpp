@@ -36,7 +36,7 @@ const std::any* context_state::find(const value_key& wanted) const {
 namespace {
 
 ref<channel_state<std::monostate>> make_signal() {
-  auto signal = make_ref<channel_state<std::monostate>>(0);
+  auto signal = make_ref<channel_state<std::monostate>>(0U);
   signal->signal = true;
   return signal;
 }

@@ -22,8 +22,12 @@ runtime::~runtime() {
   if (const carrier* c = carrier::current(); c != nullptr && &c->rt == core_.get()) {
     std::terminate();  // it would wait for itself
   }
-  if (!core_->stopping()) shutdown();
-  core_->join();
+  const bool all_ended = core_->stopping() ? core_->live_tasks() == 0 : shutdown();
+  if (all_ended) {
+    core_->join();
+  } else {
+    core_->let_go();  // a failed shutdown() has abandoned what they may be running
+  }
 }
 
 bool runtime::shutdown(const context& ctx) {

@@ -16,7 +16,7 @@ using time_point = context::clock::time_point;
 class timer_state final : public shared_object, public timer_entry, private timer_entry::deferred {
  public:
   explicit timer_state(std::function<void()> f)
-      : ticks(f ? ref<channel_state<time_point>>() : make_ref<channel_state<time_point>>(1)),
+      : ticks(f ? ref<channel_state<time_point>>() : make_ref<channel_state<time_point>>(1U)),
         f_(std::move(f)) {
     if (ticks) ticks->hides_buffer = true;
   }
