@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// weir: a bounded worker pool for the command line. docs/tool.md is its manual.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "error.hpp"
+#include "options.hpp"
+#include "run/run.hpp"
+#include "standard_streams.hpp"
+
+namespace {
+
+using namespace weir::tool;
+
+int run_tool(int argc, char** argv) {
+  open_standard_streams();
+  const command_line line = parse_command_line(argc, argv);
+  if (line.run) return run(*line.run);
+  print_text(line.text);
+  return status_ok;
+}
+
+/// The one place that prints what ends the tool.
+int report(const char* text, int status) {
+  fmt::print(stderr, "weir: {}\n", text);
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run_tool(argc, argv);
+  } catch (const tool_error& e) {
+    return report(e.what(), e.status());
+  } catch (const std::exception& e) {
+    return report(e.what(), status_error);
+  }
+}

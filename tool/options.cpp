@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "options.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "error.hpp"
+#include "weir/runtime.hpp"
+#include "weir/version.hpp"
+
+namespace weir::tool {
+namespace {
+
+constexpr int jobs_max = 65536;
+constexpr double grace_max_seconds = 86400;
+
+constexpr std::string_view general_help =
+    R"(weir: a bounded worker pool for the command line
+
+Usage: weir run [options] [--] command [argument...]
+       weir --help | --version
+
+  run   Runs the command once for each line of standard input, several at a time.
+        `weir run --help` says more.
+)";
+
+constexpr std::string_view run_footer = R"(
+Each line of standard input is a job. Every {} in the command is replaced by the line, without a
+shell; where there is no {}, the line is added as the last argument. The output of a job is printed
+as a whole when it ends. Jobs read /dev/null, and find their number in WEIR_JOB.
+
+Exit status: 0 all jobs succeeded; 1-100 so many failed; 101 more failed; 125 weir itself failed;
+126, 127 the command cannot be run, is not found; 129, 130, 143 stopped by SIGHUP, SIGINT, SIGTERM;
+141 nobody reads the output any more.
+
+  find . -name '*.jpg' | weir run -j 4 -- convert {} {}.png)";
+
+struct raw_options {
+  std::string jobs;
+  std::string grace;
+  bool null = false;
+  bool quiet = false;
+  bool summary = false;
+};
+
+/// The whole of `text` as a number of type N; empty when it is not one.
+template <class N>
+std::optional<N> number(const std::string& text) {
+  N value{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  return value;
+}
+
+int checked_jobs(const std::string& text) {
+  if (text.empty()) return std::min(default_carriers(), jobs_max);
+  const auto jobs = number<int>(text);
+  if (!jobs || *jobs < 1 || *jobs > jobs_max) {
+    throw tool_error({"--jobs", fmt::format("'{}' is not a whole number from 1 to {}", text, jobs_max),
+                      "Give the number of jobs to run at once, as in -j 4"});
+  }
+  return *jobs;
+}
+
+std::chrono::milliseconds checked_grace(const std::string& text) {
+  if (text.empty()) return run_options{}.grace;
+  const auto seconds = number<double>(text);
+  if (!seconds || !(*seconds >= 0) || *seconds > grace_max_seconds) {
+    throw tool_error({"--grace", fmt::format("'{}' is not a number of seconds from 0 to {}", text,
+                                             grace_max_seconds),
+                      "Give the seconds between SIGTERM and SIGKILL, as in --grace 0.5"});
+  }
+  return std::chrono::milliseconds(static_cast<std::int64_t>(*seconds * 1000));
+}
+
+void describe(CLI::App& app, raw_options& raw) {
+  app.name("weir run");
+  app.usage("Usage: weir run [options] [--] command [argument...]\n");
+  app.footer(std::string(run_footer));
+  app.prefix_command();
+  app.set_help_flag("-h,--help", "Print this help");
+  app.add_option("-j,--jobs", raw.jobs, "Jobs at once, 1 to 65536 (default: the usable CPUs)")
+      ->type_name("N");
+  app.add_flag("-0,--null", raw.null, "Records of the input end with NUL, not with newline");
+  app.add_option("--grace", raw.grace, "Seconds from SIGTERM to SIGKILL when stopping (default: 2)")
+      ->type_name("SECONDS");
+  app.add_flag("-q,--quiet", raw.quiet, "No line on standard error for a job that failed");
+  app.add_flag("--summary", raw.summary, "Print figures on standard error at the end");
+}
+
+/// The command: everything from the first argument that is no option of ours, or that follows `--`.
+std::vector<std::string> command_of(const CLI::App& app) {
+  std::vector<std::string> command = app.remaining();
+  if (!command.empty() && command.front() == "--") command.erase(command.begin());
+  if (command.empty()) {
+    throw tool_error({"run", "no command is given", "Say what to run, as in weir run -- echo {}"});
+  }
+  return command;
+}
+
+command_line parse_run(std::vector<std::string> arguments) {
+  CLI::App app("Runs a command once for each line of standard input, several at a time.");
+  raw_options raw;
+  describe(app, raw);
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    return {std::nullopt, app.help()};
+  } catch (const CLI::ParseError& e) {
+    throw tool_error({"run", e.what(), "See weir run --help"});
+  }
+  run_options options;
+  options.jobs = checked_jobs(raw.jobs);
+  options.grace = checked_grace(raw.grace);
+  options.ends = raw.null ? separator::null : separator::newline;
+  options.quiet = raw.quiet;
+  options.summary = raw.summary;
+  options.command = command_of(app);
+  return {std::move(options), {}};
+}
+
+}  // namespace
+
+command_line parse_command_line(int argc, const char* const* argv) {
+  const std::vector<std::string> all(argv + std::min(argc, 1), argv + argc);
+  if (all.empty()) throw tool_error({"no subcommand", "there is nothing to do", "See weir --help"});
+  const std::string& verb = all.front();
+  if (verb == "-h" || verb == "--help" || verb == "help") {
+    return {std::nullopt, std::string(general_help)};
+  }
+  if (verb == "--version") return {std::nullopt, fmt::format("weir {}\n", version)};
+  if (verb == "run") return parse_run({all.begin() + 1, all.end()});
+  throw tool_error({verb, "is not something weir knows", "See weir --help"});
+}
+
+}  // namespace weir::tool

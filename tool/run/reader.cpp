@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "run/reader.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "error.hpp"
+
+namespace weir::tool {
+
+reader::reader(const context& ctx, separator ends, const channel<job>& jobs)
+    : ctx_(ctx), ends_(ends), jobs_(jobs), stop_(eventfd(0, EFD_CLOEXEC)) {
+  if (!stop_) throw tool_error({"eventfd", std::strerror(errno), {}});
+  thread_ = std::thread([this] {
+    read_all();
+    jobs_.close();
+  });
+}
+
+reader::~reader() { finish(); }
+
+void reader::finish() {
+  if (!thread_.joinable()) return;
+  (void)eventfd_write(stop_.get(), 1);
+  thread_.join();
+}
+
+void reader::read_all() {
+  constexpr std::size_t block_bytes = std::size_t{64} * 1024;
+  std::vector<char> block(block_bytes);
+  for (;;) {
+    const ssize_t n = read_some(block.data(), block.size());
+    if (n < 0) return;
+    if (n == 0) {
+      at_end_ = length_ == 0 || end_record();  // a last record may lack its end
+      return;
+    }
+    if (!take({block.data(), static_cast<std::size_t>(n)})) return;
+  }
+}
+
+ssize_t reader::read_some(char* buffer, std::size_t size) {
+  pollfd ready[2] = {{STDIN_FILENO, POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+  for (;;) {
+    if (poll(ready, 2, -1) < 0) {
+      if (errno == EINTR) continue;
+      error_ = errno;
+      return -1;
+    }
+    if (ready[1].revents != 0) return -1;
+    const ssize_t n = read(STDIN_FILENO, buffer, size);
+    if (n >= 0) return n;
+    if (errno == EINTR || errno == EAGAIN) continue;
+    error_ = errno;
+    return -1;
+  }
+}
+
+bool reader::take(std::string_view bytes) {
+  const char end = ends_ == separator::newline ? '\n' : '\0';
+  for (std::size_t at; (at = bytes.find(end)) != std::string_view::npos;) {
+    keep(bytes.substr(0, at));
+    if (!end_record()) return false;
+    bytes.remove_prefix(at + 1);
+  }
+  keep(bytes);
+  return true;
+}
+
+void reader::keep(std::string_view bytes) {
+  length_ += bytes.size();
+  record_.append(bytes.substr(0, argument_bytes_max - record_.size()));
+}
+
+bool reader::end_record() {
+  if (length_ == 0 && ends_ == separator::newline) return true;  // an empty line is no job
+  job next{number_ + 1, std::move(record_), length_};
+  record_.clear();
+  length_ = 0;
+  if (ctx_.cancelled()) return false;
+  ++number_;
+  return jobs_.send(ctx_, std::move(next));
+}
+
+}  // namespace weir::tool

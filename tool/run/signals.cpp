@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "run/signals.hpp"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "error.hpp"
+
+namespace weir::tool {
+
+signal_events::signal_events() {
+  sigset_t ours;
+  sigemptyset(&ours);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGTSTP}) {
+    struct sigaction now {};
+    if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;
+    sigaddset(&ours, number);
+  }
+  fd_.reset(signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd_) throw tool_error({"signalfd", std::strerror(errno), {}});
+  sigaddset(&ours, SIGPIPE);  // never read: write() reports EPIPE
+  pthread_sigmask(SIG_BLOCK, &ours, &before_);
+}
+
+int signal_events::next() const noexcept {
+  signalfd_siginfo info{};
+  const ssize_t n = read(fd_.get(), &info, sizeof info);
+  return n == static_cast<ssize_t>(sizeof info) ? static_cast<int>(info.ssi_signo) : 0;
+}
+
+void suspend_self() {
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, SIGTSTP);
+  raise(SIGTSTP);
+  pthread_sigmask(SIG_UNBLOCK, &only, nullptr);  // the process stops here
+  pthread_sigmask(SIG_BLOCK, &only, nullptr);
+}
+
+std::string signal_name(int number) {
+  const char* name = sigabbrev_np(number);
+  return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(number);
+}
+
+}  // namespace weir::tool

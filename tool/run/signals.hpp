@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// Signals as events: blocked in every thread, and read from a descriptor instead.
+
+#include <signal.h>
+
+#include <string>
+
+#include "unique_fd.hpp"
+
+namespace weir::tool {
+
+/// Blocks SIGINT, SIGTERM, SIGHUP, SIGTSTP and SIGPIPE; those that were ignored stay so. Make it
+/// before the first thread: threads inherit what is blocked.
+class signal_events {
+ public:
+  signal_events();
+  signal_events(const signal_events&) = delete;
+  signal_events& operator=(const signal_events&) = delete;
+
+  /// Readable when a signal has come.
+  [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+  /// The next signal that has come, 0 if there is none.
+  [[nodiscard]] int next() const noexcept;
+  /// What was blocked before: for the children.
+  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+  unique_fd fd_;
+};
+
+/// Lets SIGTSTP do its work on this process; returns when it has been continued.
+void suspend_self();
+
+/// "SIGINT", "SIGKILL"…
+[[nodiscard]] std::string signal_name(int number);
+
+}  // namespace weir::tool
