@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "run/child.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace weir::tool {
+
+output_stream::state output_stream::pull(std::span<char> scratch, int& error) {
+  ssize_t n = 0;
+  do {
+    n = read(pipe.get(), scratch.data(), scratch.size());
+  } while (n < 0 && errno == EINTR);
+  if (n < 0 && errno == EAGAIN) return state::waiting;
+  if (n <= 0) {
+    if (n < 0 && error == 0) error = errno;
+    pipe.reset();
+    return state::ended;
+  }
+  if (error == 0) error = kept.append({scratch.data(), static_cast<std::size_t>(n)});
+  if (error != 0) kept.clear();  // its end will tell that it is lost; the pipe is read all the same
+  return state::progress;
+}
+
+void child::signal_group(int signal) const noexcept { (void)kill(-pid, signal); }
+
+outcome child::reap() {
+  siginfo_t how{};
+  while (waitid(P_PID, static_cast<id_t>(pid), &how, WEXITED) != 0 && errno == EINTR) {
+  }
+  outcome end;
+  end.number = number;
+  end.how = how.si_code == CLD_EXITED ? ending::exited : ending::killed;
+  end.code = how.si_status;
+  end.out = std::move(out.kept);
+  end.err = std::move(err.kept);
+  return end;
+}
+
+}  // namespace weir::tool

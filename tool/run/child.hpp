@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// child: a running job: its process, the pipes it writes to, and what has come out of them.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "run/command.hpp"
+#include "run/job.hpp"
+#include "unique_fd.hpp"
+#include "weir/channel.hpp"
+
+namespace weir::tool {
+
+/// A worker's wish, and where it waits for the outcome. The command is the worker's, which waits.
+struct request {
+  std::uint64_t number = 0;
+  prepared_command* command = nullptr;
+  sender<outcome> reply;
+};
+
+/// One of a child's two output streams.
+struct output_stream {
+  unique_fd pipe;  // our end; closed when everything has been read
+  spool kept;
+
+  /// What became of reading from it: nothing there now, read something, all of it is read.
+  enum class state { waiting, progress, ended };
+  /// Reads at most as much as `scratch` holds. Sets `error` when it could not be kept.
+  [[nodiscard]] state pull(std::span<char> scratch, int& error);
+};
+
+struct child {
+  child(std::uint64_t job_number, sender<outcome> to, std::size_t memory_bytes)
+      : number(job_number), reply(std::move(to)) {
+    out.kept = spool(memory_bytes);
+    err.kept = spool(memory_bytes);
+  }
+
+  std::uint64_t number;
+  sender<outcome> reply;
+  pid_t pid = -1;   // also its process group
+  unique_fd pidfd;  // closed when it has ended, though it is not reaped before finish()
+  output_stream out, err;
+  int keep_error = 0;     // errno when its output could not be kept
+  bool finished = false;  // replied; only waits to be removed
+
+  [[nodiscard]] bool ended() const noexcept { return !pidfd; }
+  /// Has it ended, and everything it wrote been read?
+  [[nodiscard]] bool complete() const noexcept { return ended() && !out.pipe && !err.pipe; }
+  /// Sends a signal to its process group.
+  void signal_group(int signal) const noexcept;
+  /// Reaps it; how it ended and what it wrote.
+  [[nodiscard]] outcome reap();
+};
+
+}  // namespace weir::tool

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+#include "run/warden.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "error.hpp"
+
+namespace weir::tool {
+namespace {
+
+constexpr std::size_t scratch_bytes = std::size_t{256} * 1024;
+constexpr std::size_t requests_max = 1024;
+constexpr std::uintptr_t tag_bits = 3;
+static_assert(alignof(child) > tag_bits);
+
+/// Shortages that pass when another child ends.
+bool passes(int error) {
+  return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
+unique_fd checked(int fd, const char* what) {
+  if (fd < 0) throw tool_error({what, std::strerror(errno), "Try fewer --jobs"});
+  return unique_fd(fd);
+}
+
+}  // namespace
+
+warden::warden(const warden_options& options, const signal_events& signals, cancel_func cancel)
+    : options_(options), signals_(signals), cancel_(std::move(cancel)), requests_(requests_max),
+      epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll")),
+      wake_(checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
+      null_(checked(open("/dev/null", O_RDONLY | O_CLOEXEC), "/dev/null")),
+      spawner_(signals.before(), options.files.before), scratch_(scratch_bytes) {
+  watch(wake_.get(), nullptr, tag::out);
+  watch(signals_.fd(), nullptr, tag::err);
+  thread_ = std::thread([this] { serve(); });
+}
+
+warden::~warden() { finish(); }
+
+outcome warden::run(prepared_command& command, std::uint64_t number) {
+  const channel<outcome> reply{1};
+  requests_.send(request{number, &command, reply});
+  (void)eventfd_write(wake_.get(), 1);
+  return *reply.receive();  // always comes: see serve()
+}
+
+void warden::stop(stop_cause why) {
+  stop_cause none = stop_cause::none;
+  if (cause_.compare_exchange_strong(none, why)) (void)eventfd_write(wake_.get(), 1);
+}
+
+void warden::finish() {
+  if (!thread_.joinable()) return;
+  finish_ = true;
+  (void)eventfd_write(wake_.get(), 1);
+  thread_.join();
+}
+
+// ------------------------------------------------------------------------------ the thread
+
+void warden::serve() {
+  std::array<epoll_event, 128> events;
+  while (!over()) {
+    const int n = epoll_wait(epoll_.get(), events.data(), events.size(), patience_ms());
+    for (int i = 0; i < n; ++i) handle(events[static_cast<std::size_t>(i)]);
+    if (cause_ != stop_cause::none) begin_stop();
+    for (child* c : finished_) children_.erase(c);
+    const bool room = !finished_.empty();
+    finished_.clear();
+    if (room || stopping_) start_waiting();
+    if (stopping_) {
+      check_grace();
+      look_after_groups();
+    }
+  }
+}
+
+bool warden::over() const { return finish_ && children_.empty() && groups_left_.empty(); }
+
+int warden::patience_ms() const {
+  constexpr int look_every_ms = 10;
+  if (!stopping_) return -1;
+  if (!groups_left_.empty()) return look_every_ms;
+  if (killed_ || children_.empty()) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(kill_at_ - clock::now());
+  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+}
+
+void warden::handle(const epoll_event& event) {
+  const auto word = reinterpret_cast<std::uintptr_t>(event.data.ptr);
+  const auto which = static_cast<tag>(word & tag_bits);
+  auto* c = reinterpret_cast<child*>(word & ~tag_bits);
+  if (c == nullptr) {
+    if (which == tag::out) handle_wake();
+    else handle_signals();
+  } else if (!c->finished) {
+    switch (which) {
+      case tag::pidfd: on_end(*c); break;
+      case tag::out: pull(*c, c->out); break;
+      case tag::err: pull(*c, c->err); break;
+    }
+    finish_if_complete(*c);
+  }
+}
+
+void warden::handle_wake() {
+  eventfd_t count = 0;
+  (void)eventfd_read(wake_.get(), &count);
+  while (auto wish = requests_.try_receive()) waiting_.push_back(std::move(*wish));
+  if (cause_ == stop_cause::none) start_waiting();
+}
+
+void warden::handle_signals() {
+  while (const int number = signals_.next()) {
+    if (number == SIGTSTP) {
+      suspend();
+      continue;
+    }
+    if (++signals_taken_ == 1) {
+      stop(stop_cause::signal);
+      if (cause_ == stop_cause::signal) stop_signal_ = number;
+    } else if (signals_taken_ == 2) {
+      kill_at_ = clock::now();
+    } else {
+      signal_all(SIGKILL);
+      _exit(status_signal + number);
+    }
+  }
+}
+
+void warden::suspend() {
+  for (const auto& [c, owner] : children_) c->signal_group(SIGSTOP);
+  suspend_self();
+  for (const auto& [c, owner] : children_) c->signal_group(SIGCONT);
+}
+
+// ------------------------------------------------------------------------------ the children
+
+void warden::start_waiting() {
+  while (!waiting_.empty() && start(waiting_.front())) waiting_.pop_front();
+}
+
+/// False when it has to wait until another child has ended.
+bool warden::start(const request& wish) {
+  outcome refused;
+  refused.number = wish.number;
+  if (stopping_) return wish.reply.try_send(std::move(refused));
+  auto c = std::make_unique<child>(wish.number, wish.reply, options_.memory_bytes);
+  unique_fd out;
+  unique_fd err;
+  spawn_result started;
+  started.error = open_pipes(*c, out, err);
+  if (started.error == 0) {
+    started = spawner_.start(*wish.command, environment_.of_job(wish.number),
+                             {null_.get(), out.get(), err.get()});
+  }
+  if (started.error != 0) {
+    if (passes(started.error) && !children_.empty()) return false;
+    refused.how = ending::not_started;
+    refused.why = std::strerror(started.error);
+    return wish.reply.try_send(std::move(refused));
+  }
+  c->pid = started.pid;
+  c->pidfd = std::move(started.pidfd);
+  watch(c->pidfd.get(), c.get(), tag::pidfd);
+  watch(c->out.pipe.get(), c.get(), tag::out);
+  watch(c->err.pipe.get(), c.get(), tag::err);
+  child* key = c.get();
+  children_.emplace(key, std::move(c));
+  return true;
+}
+
+/// Our ends do not block; the child's do.
+int warden::open_pipes(child& c, unique_fd& out, unique_fd& err) const {
+  for (auto [ours, theirs] : {std::pair{&c.out.pipe, &out}, std::pair{&c.err.pipe, &err}}) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+    ours->reset(ends[0]);
+    theirs->reset(ends[1]);
+    if (fcntl(ends[0], F_SETFL, O_RDONLY | O_NONBLOCK) != 0) return errno;
+  }
+  return 0;
+}
+
+void warden::watch(int fd, void* what, tag which) const {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr =
+      reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(what) |
+                              static_cast<std::uintptr_t>(which));
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    throw tool_error({"epoll", std::strerror(errno), "Try fewer --jobs"});
+  }
+}
+
+void warden::pull(child& c, output_stream& from) {
+  if (!from.pipe || c.keep_error != 0) return;
+  (void)from.pull(scratch_, c.keep_error);
+  if (c.keep_error == 0) return;
+  keep_error_ = fmt::format("job {}: its output cannot be kept in {}: {}", c.number, spool::folder(),
+                            std::strerror(c.keep_error));
+  c.signal_group(SIGKILL);
+  stop(stop_cause::error);
+}
+
+void warden::on_end(child& c) {
+  c.pidfd.reset();
+  for (output_stream* stream : {&c.out, &c.err}) {
+    // As a rule all of it is there. While stopping, nobody waits for others who hold the pipe.
+    while (stream->pipe && stream->pull(scratch_, c.keep_error) == output_stream::state::progress) {
+    }
+    if (stopping_ || c.keep_error != 0) stream->pipe.reset();
+  }
+}
+
+void warden::finish_if_complete(child& c) {
+  if (!c.complete()) return;
+  outcome end = c.reap();
+  if (stopping_ && kill(-c.pid, 0) == 0) groups_left_.push_back(c.pid);
+  if (c.keep_error != 0) {
+    end.how = ending::not_started;
+    end.why = "its output is lost";
+  }
+  (void)c.reply.try_send(std::move(end));
+  c.finished = true;
+  finished_.push_back(&c);
+}
+
+// ------------------------------------------------------------------------------ the end
+
+void warden::begin_stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  if (signals_taken_ < 2) kill_at_ = clock::now() + options_.grace;
+  cancel_();
+  signal_all(SIGTERM);
+  signal_all(SIGCONT);  // or one that is stopped would not see it
+  for (const auto& [key, c] : children_) {
+    if (c->finished || !c->ended()) continue;
+    on_end(*c);  // it has ended; only others hold its pipes
+    finish_if_complete(*c);
+  }
+}
+
+void warden::signal_all(int number) {
+  for (const auto& [key, c] : children_) {
+    if (!c->finished) c->signal_group(number);
+  }
+  for (const pid_t group : groups_left_) (void)kill(-group, number);
+}
+
+void warden::check_grace() {
+  if (killed_ || clock::now() < kill_at_) return;
+  killed_ = true;
+  signal_all(SIGKILL);
+}
+
+void warden::look_after_groups() {
+  std::erase_if(groups_left_, [](pid_t group) { return kill(-group, 0) != 0; });
+  if (killed_) {
+    for (const pid_t group : groups_left_) (void)kill(-group, SIGKILL);
+  }
+}
+
+}  // namespace weir::tool

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// warden: the one thread that knows the children. It starts them, reads what they write, reaps them,
+// and takes the signals that are sent to the tool; so no worker ever blocks its carrier, and no child
+// outlives the run.
+//
+// Workers ask with run(), which waits as a task does. The thread sleeps in epoll_wait() until there
+// is something to do: a request (an eventfd), a signal (a signalfd), the end of a child (its pidfd)
+// or output (its pipes).
+//
+// The end of a run that is stopped: nothing is started any more, each child's process group gets
+// SIGTERM, after the grace SIGKILL. A second signal sends SIGKILL at once, a third ends the tool.
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "run/child.hpp"
+#include "run/open_files.hpp"
+#include "run/signals.hpp"
+#include "run/spawn.hpp"
+#include "weir/context.hpp"
+
+namespace weir::tool {
+
+enum class stop_cause { none, signal, output_closed, error };
+
+struct warden_options {
+  std::chrono::milliseconds grace{2000};
+  /// Memory for each stream of a child's output; the rest goes to a file.
+  std::size_t memory_bytes = 0;
+  file_budget files;
+};
+
+class warden {
+ public:
+  /// Starts the thread. `cancel` is called when the run is to stop, for whatever cause.
+  warden(const warden_options& options, const signal_events& signals, cancel_func cancel);
+  /// As finish().
+  ~warden();
+  warden(const warden&) = delete;
+  warden& operator=(const warden&) = delete;
+
+  /// Runs a command as job `number`, and waits until it has ended and everything it wrote is read.
+  /// After a stop nothing is started: ending::not_run. Call it from a task.
+  [[nodiscard]] outcome run(prepared_command& command, std::uint64_t number);
+  /// Stops the run as a signal does, without a signal. From anywhere, any number of times.
+  void stop(stop_cause why);
+  /// Waits until no child is left, and ends the thread. Nobody may be in run() any more.
+  void finish();
+
+  /// Why the run was stopped: the first cause counts.
+  [[nodiscard]] stop_cause cause() const noexcept { return cause_.load(); }
+  /// After finish(): the signal that stopped the run.
+  [[nodiscard]] int stop_signal() const noexcept { return stop_signal_; }
+  /// After finish(): why the output of a job could not be kept; empty if it could.
+  [[nodiscard]] const std::string& keep_error() const noexcept { return keep_error_; }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  enum class tag : std::uintptr_t { pidfd, out, err };  // in the low bits of an event's pointer
+
+  void serve();
+  [[nodiscard]] bool over() const;
+  [[nodiscard]] int patience_ms() const;
+  void handle(const epoll_event& event);
+  void handle_wake();
+  void handle_signals();
+
+  void start_waiting();
+  [[nodiscard]] bool start(const request& wish);
+  [[nodiscard]] int open_pipes(child& c, unique_fd& out, unique_fd& err) const;
+  void watch(int fd, void* what, tag which) const;
+  void pull(child& c, output_stream& from);
+  void on_end(child& c);
+  void finish_if_complete(child& c);
+  void suspend();
+
+  void begin_stop();
+  void signal_all(int number);
+  void check_grace();
+  void look_after_groups();
+
+  // Constant after construction.
+  const warden_options options_;
+  const signal_events& signals_;
+  const cancel_func cancel_;
+  const channel<request> requests_;
+  unique_fd epoll_, wake_, null_;
+
+  // Set by anyone, then wake_.
+  std::atomic<stop_cause> cause_ = stop_cause::none;
+  std::atomic<bool> finish_ = false;
+
+  // The thread's own; what has an accessor is read by others after finish().
+  spawner spawner_;
+  child_environment environment_;
+  std::vector<char> scratch_;
+  std::deque<request> waiting_;  // taken from requests_, not started yet
+  std::unordered_map<child*, std::unique_ptr<child>> children_;
+  std::vector<child*> finished_;      // to be removed when the round of events is over
+  std::vector<pid_t> groups_left_;    // process groups that have outlived their leader
+  bool stopping_ = false;
+  bool killed_ = false;
+  clock::time_point kill_at_{};
+  int signals_taken_ = 0;
+  int stop_signal_ = 0;
+  std::string keep_error_;
+
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace weir::tool
