@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The article's benchmark: the same program as go/main.go, line by line, and a third mode, pool-ctx,
-// in Weir's own idiom (receive(ctx) and send(ctx, v) in place of a select). Prints one JSON line a
-// round. Usage: seed_bench [mode [workers [depth [jobs [rounds]]]]]
+// The article's benchmark: the same program as go/main.go, part by part, and a third mode, pool-ctx,
+// in Weir's own idiom (receive(ctx), send(ctx, v) instead of a select). Prints one JSON line a round.
+// Usage: seed_bench [mode [workers [depth [jobs [rounds]]]]]
 #include <weir/weir.hpp>
 
 #include <charconv>
@@ -9,18 +9,21 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 namespace {
 
-using channel = weir::channel<int>;
+// Go's int has 64 bits: both programs move the same bytes, and a square fits.
+using number = std::int64_t;
+using channel = weir::channel<number>;
 
 void worker(const weir::context& ctx, const channel& jobs, const channel& results) {
   bool over = false;
   const auto stop = [&] { over = true; };
   while (!over) {
-    int job = 0;
-    weir::select(weir::on_done(ctx, stop), weir::on_receive(jobs, [&](std::optional<int> j) {
+    number job = 0;
+    weir::select(weir::on_done(ctx, stop), weir::on_receive(jobs, [&](std::optional<number> j) {
                    if (j) {
                      job = *j;
                    } else {
@@ -28,29 +31,36 @@ void worker(const weir::context& ctx, const channel& jobs, const channel& result
                    }
                  }));
     if (over) return;
-    weir::select(weir::on_done(ctx, stop), weir::on_send(results, job * 2));
+    weir::select(weir::on_done(ctx, stop), weir::on_send(results, job * job));
   }
 }
 
 void worker_with_context(const weir::context& ctx, const channel& jobs, const channel& results) {
   while (auto job = jobs.receive(ctx)) {
-    if (!results.send(ctx, *job * 2)) return;
+    if (!results.send(ctx, *job * *job)) return;
   }
 }
 
-std::int64_t drain(const channel& results) {
-  std::int64_t sum = 0;
-  for (const int v : results) sum += v;
+// Unsigned, since sums may wrap: both programs wrap alike, and a lost job still shows.
+std::uint64_t drain(const channel& results) {
+  std::uint64_t sum = 0;
+  for (const number v : results) sum += static_cast<std::uint64_t>(v);
+  return sum;
+}
+
+std::uint64_t expected(int n) {
+  std::uint64_t sum = 0;
+  for (number i = 1; i <= n; ++i) sum += static_cast<std::uint64_t>(i * i);
   return sum;
 }
 
 template <class Worker>
-std::int64_t pool(int n, int workers, int depth, Worker work) {
+std::uint64_t pool(int n, int workers, int depth, Worker work) {
   auto [ctx, cancel] = weir::with_cancel(weir::background());
   const channel jobs{depth};
   const channel results{depth};
   weir::go([=] {
-    for (int i = 0; i < n; ++i) jobs.send(i);
+    for (number i = 1; i <= n; ++i) jobs.send(i);
     jobs.close();
   });
   const weir::wait_group crew;
@@ -64,12 +74,12 @@ std::int64_t pool(int n, int workers, int depth, Worker work) {
   return drain(results);
 }
 
-std::int64_t unbounded(int n, int depth) {
+std::uint64_t unbounded(int n, int depth) {
   const channel results{depth};
   weir::go([=] {
     const weir::wait_group running;
-    for (int i = 0; i < n; ++i) {
-      running.go([=] { results.send(i * 2); });
+    for (number i = 1; i <= n; ++i) {
+      running.go([=] { results.send(i * i); });
     }
     running.wait();
     results.close();
@@ -77,21 +87,21 @@ std::int64_t unbounded(int n, int depth) {
   return drain(results);
 }
 
-std::int64_t round(const std::string& mode, int n, int workers, int depth) {
-  return weir::run([&]() -> std::int64_t {
+std::uint64_t round(const std::string& mode, int n, int workers, int depth) {
+  return weir::run([&]() -> std::uint64_t {
     if (mode == "unbounded") return unbounded(n, depth);
     if (mode == "pool-ctx") return pool(n, workers, depth, worker_with_context);
     return pool(n, workers, depth, worker);
   });
 }
 
-int number(int argc, char** argv, int at, int otherwise) {
+int count(int argc, char** argv, int at, int least, int otherwise) {
   if (at >= argc) return otherwise;
   const std::string text = argv[at];
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0) {
-    std::fprintf(stderr, "seed_bench: \"%s\" is not a count\n", argv[at]);
+  if (error != std::errc() || end != text.data() + text.size() || value < least) {
+    std::fprintf(stderr, "seed_bench: \"%s\" is not a count of %d or more\n", argv[at], least);
     std::exit(2);
   }
   return value;
@@ -101,21 +111,26 @@ int number(int argc, char** argv, int at, int otherwise) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "pool";
-  const int workers = number(argc, argv, 2, 8);
-  const int depth = number(argc, argv, 3, 1024);
-  const int n = number(argc, argv, 4, 1'000'000);
-  const int rounds = number(argc, argv, 5, 1);
+  if (mode != "pool" && mode != "pool-ctx" && mode != "unbounded") {
+    std::fprintf(stderr, "seed_bench: mode is pool, pool-ctx or unbounded, not \"%s\"\n", argv[1]);
+    return 2;
+  }
+  const int workers = count(argc, argv, 2, 1, 8);
+  const int depth = count(argc, argv, 3, 0, 1024);
+  const int n = count(argc, argv, 4, 1, 1'000'000);
+  const int rounds = count(argc, argv, 5, 1, 1);
   round(mode, n / 10, workers, depth);  // warm-up
+  const std::uint64_t want = expected(n);
   for (int r = 0; r < rounds; ++r) {
     const auto start = std::chrono::steady_clock::now();
-    const std::int64_t sum = round(mode, n, workers, depth);
+    const std::uint64_t sum = round(mode, n, workers, depth);
     const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
-    if (sum != std::int64_t{n} * (n - 1)) {
+    if (sum != want) {
       std::fprintf(stderr, "wrong sum: jobs were lost or doubled\n");
       return 1;
     }
-    std::printf(
-        R"({"impl":"weir","mode":"%s","workers":%d,"depth":%d,"jobs":%d,"ns_per_job":%.2f})" "\n",
-        mode.c_str(), workers, depth, n, spent.count() / n);
+    std::printf(R"({"impl":"weir","mode":"%s","workers":%d,"depth":%d,"jobs":%d,"ns_per_job":%.2f})"
+                "\n",
+                mode.c_str(), workers, depth, n, spent.count() / n);
   }
 }

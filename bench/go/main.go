@@ -25,7 +25,7 @@ func worker(ctx context.Context, jobs <-chan int, results chan<- int) {
 			select {
 			case <-ctx.Done():
 				return
-			case results <- job * 2:
+			case results <- job * job:
 			}
 		}
 	}
@@ -46,13 +46,13 @@ func pool(n, workers, depth int) int {
 	results := make(chan int, depth)
 	go func() {
 		defer close(jobs)
-		for i := 0; i < n; i++ {
+		for i := 1; i <= n; i++ {
 			jobs <- i
 		}
 	}()
 	var wg sync.WaitGroup
+	wg.Add(workers)
 	for w := 0; w < workers; w++ {
-		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			worker(ctx, jobs, results)
@@ -70,17 +70,25 @@ func unbounded(n, depth int) int {
 	results := make(chan int, depth)
 	var wg sync.WaitGroup
 	go func() {
-		for i := 0; i < n; i++ {
+		for i := 1; i <= n; i++ {
 			wg.Add(1)
 			go func(job int) {
 				defer wg.Done()
-				results <- job * 2
+				results <- job * job
 			}(i)
 		}
 		wg.Wait()
 		close(results)
 	}()
 	return drain(results)
+}
+
+// What the results add up to. Sums may wrap: both programs wrap alike, and a lost job still shows.
+func expected(n int) (sum int) {
+	for i := 1; i <= n; i++ {
+		sum += i * i
+	}
+	return sum
 }
 
 func main() {
@@ -90,6 +98,11 @@ func main() {
 	n := flag.Int("jobs", 1000000, "jobs a round")
 	rounds := flag.Int("rounds", 1, "measured rounds")
 	flag.Parse()
+	known := *mode == "pool" || *mode == "unbounded"
+	if !known || *workers < 1 || *depth < 0 || *n < 1 || *rounds < 1 || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	run := func(n int) int {
 		if *mode == "unbounded" {
 			return unbounded(n, *depth)
@@ -97,11 +110,12 @@ func main() {
 		return pool(n, *workers, *depth)
 	}
 	run(*n / 10) // warm-up
+	want := expected(*n)
 	for r := 0; r < *rounds; r++ {
 		start := time.Now()
 		sum := run(*n)
 		spent := time.Since(start)
-		if sum != *n*(*n-1) {
+		if sum != want {
 			fmt.Fprintln(os.Stderr, "wrong sum: jobs were lost or doubled")
 			os.Exit(1)
 		}

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t scratch_bytes = std::size_t{256} * 1024;
 constexpr std::size_t requests_max = 1024;
+constexpr int pulls_max = 8;  // more than a pipe holds
 constexpr std::uintptr_t tag_bits = 3;
 static_assert(alignof(child) > tag_bits);
 
@@ -204,23 +205,33 @@ void warden::watch(int fd, void* what, tag which) const {
 }
 
 void warden::pull(child& c, output_stream& from) {
-  if (!from.pipe || c.keep_error != 0) return;
+  if (!from.pipe) return;
   (void)from.pull(scratch_, c.keep_error);
-  if (c.keep_error == 0) return;
+  if (c.keep_error != 0) give_up(c);
+}
+
+/// Its output cannot be kept: ends the child and the run.
+void warden::give_up(child& c) {
   keep_error_ = fmt::format("job {}: its output cannot be kept in {}: {}", c.number, spool::folder(),
                             std::strerror(c.keep_error));
-  c.signal_group(SIGKILL);
+  c.out.pipe.reset();
+  c.err.pipe.reset();
+  if (!c.ended()) c.signal_group(SIGKILL);
   stop(stop_cause::error);
 }
 
 void warden::on_end(child& c) {
   c.pidfd.reset();
   for (output_stream* stream : {&c.out, &c.err}) {
-    // As a rule all of it is there. While stopping, nobody waits for others who hold the pipe.
-    while (stream->pipe && stream->pull(scratch_, c.keep_error) == output_stream::state::progress) {
+    // As a rule all of it is there: no more than a pipe holds. Others may hold the pipe and go on
+    // writing; nobody waits for them while the run is being stopped.
+    auto state = output_stream::state::progress;
+    for (int i = 0; i < pulls_max && stream->pipe && state == output_stream::state::progress; ++i) {
+      state = stream->pull(scratch_, c.keep_error);
     }
-    if (stopping_ || c.keep_error != 0) stream->pipe.reset();
+    if (stopping_) stream->pipe.reset();
   }
+  if (c.keep_error != 0) give_up(c);
 }
 
 void warden::finish_if_complete(child& c) {

@@ -80,6 +80,7 @@ class warden {
   [[nodiscard]] int open_pipes(child& c, unique_fd& out, unique_fd& err) const;
   void watch(int fd, void* what, tag which) const;
   void pull(child& c, output_stream& from);
+  void give_up(child& c);
   void on_end(child& c);
   void finish_if_complete(child& c);
   void suspend();

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+// wait_group (rules 79 to 86 of docs/semantics.md), mutex, semaphore, once, task_group.
+#include "support.hpp"
+
+#include <limits>
+#include <mutex>
+
+namespace {
+
+using namespace weir_test;
+using namespace weir;
+
+WEIR_EVERYWHERE(sync_test);
+
+TEST_P(sync_test, r79_wait_at_zero_returns_at_once) {
+  crew_.run([] { wait_group{}.wait(); });
+}
+
+TEST_P(sync_test, r80_wait_returns_at_zero_and_releases_every_waiter) {
+  // Go's TestWaitGroup: two groups as barriers, reused.
+  for (int round = 0; round < 8; ++round) {
+    wait_group one, two;
+    one.add(16);
+    two.add(16);
+    std::atomic<int> through{0};
+    for (int i = 0; i < 16; ++i) {
+      crew_.spawn([&, one, two] {
+        one.done();
+        two.wait();
+        ++through;
+      });
+    }
+    one.wait();
+    for (int i = 0; i < 16; ++i) {
+      EXPECT_EQ(through, 0) << "the second barrier opened early";
+      two.done();
+    }
+    crew_.join();
+    EXPECT_EQ(through, 16);
+  }
+}
+
+TEST(wait_group_test, r81_a_negative_counter_throws_and_changes_nothing) {
+  const wait_group wg;
+  EXPECT_THROW(wg.done(), std::logic_error);
+  wg.add(2);
+  EXPECT_THROW(wg.add(-3), std::logic_error);
+  EXPECT_THROW(wg.add(std::numeric_limits<std::int64_t>::max()), std::logic_error);
+  EXPECT_THROW(wg.add(std::numeric_limits<std::int64_t>::min() + 1), std::logic_error);
+  EXPECT_EQ(wg.count(), 2);
+}
+
+TEST_P(sync_test, r54_what_happened_before_done_is_visible_after_wait) {
+  for (int i = 0; i < turns(500); ++i) {
+    wait_group wg;
+    wg.add(2);
+    int a = 0;
+    int b = 0;
+    crew_.spawn([&, wg] { a = 1; wg.done(); });
+    crew_.spawn([&, wg] { b = 1; wg.done(); });
+    wg.wait();
+    ASSERT_EQ(a + b, 2);
+    crew_.join();
+  }
+}
+
+TEST_P(sync_test, every_wait_with_a_context_gives_up_when_it_is_done) {
+  crew_.run([] {
+    wait_group wg;
+    wg.add();
+    mutex m;
+    m.lock();
+    semaphore s{1};
+    s.acquire();
+    auto [ctx, cancel] = soon();
+    EXPECT_FALSE(wg.wait(ctx));
+    auto [ctx2, cancel2] = soon();
+    EXPECT_FALSE(m.lock(ctx2));
+    auto [ctx3, cancel3] = soon();
+    EXPECT_FALSE(s.acquire(ctx3));
+    m.unlock();
+    s.release();
+    EXPECT_FALSE(m.lock(ctx3)) << "a context that is done wins over a free lock";
+    EXPECT_FALSE(s.acquire(ctx3));
+    EXPECT_EQ(s.available(), 1);
+    EXPECT_TRUE(m.try_lock());
+  });
+}
+
+TEST_P(sync_test, a_mutex_lets_one_in_at_a_time) {
+  mutex m;
+  int count = 0;
+  for (int i = 0; i < 4; ++i) {
+    crew_.spawn([&, m] {
+      for (int k = 0; k < turns(2000); ++k) {
+        const std::lock_guard lock(m);
+        ++count;
+        if (k % 64 == 0) yield();  // a task may wait while it holds it
+      }
+    });
+  }
+  crew_.join();
+  EXPECT_EQ(count, 4 * turns(2000));
+}
+
+TEST(mutex_test, unlocking_what_is_not_locked_throws) {
+  const mutex m;
+  EXPECT_THROW(m.unlock(), std::logic_error);
+  EXPECT_TRUE(m.try_lock());
+  EXPECT_FALSE(m.try_lock());
+  m.unlock();
+}
+
+TEST_P(sync_test, a_semaphore_never_lends_more_than_it_has) {
+  semaphore s{3};
+  std::atomic<int> in{0};
+  std::atomic<int> most{0};
+  for (int i = 0; i < 8; ++i) {
+    crew_.spawn([&, s] {
+      for (int k = 0; k < turns(300); ++k) {
+        s.acquire();
+        const int now = ++in;
+        for (int m = most; now > m && !most.compare_exchange_weak(m, now);) {
+        }
+        yield();
+        --in;
+        s.release();
+      }
+    });
+  }
+  crew_.join();
+  EXPECT_LE(most, 3);
+  EXPECT_EQ(s.available(), 3);
+}
+
+TEST(semaphore_test, misuse_throws_and_changes_nothing) {
+  EXPECT_THROW(semaphore{-1}, std::invalid_argument);
+  const semaphore s{2};
+  EXPECT_THROW(s.acquire(3), std::invalid_argument);
+  EXPECT_THROW(s.acquire(-1), std::invalid_argument);
+  EXPECT_THROW(s.release(), std::logic_error);
+  EXPECT_THROW(s.release(-1), std::invalid_argument);
+  auto [ctx, cancel] = soon();
+  EXPECT_FALSE(s.acquire(ctx, 3)) << "more than there is waits for the context, as in Go";
+  EXPECT_EQ(s.available(), 2);
+  s.acquire(0);
+}
+
+TEST(semaphore_test, small_requests_do_not_overtake_a_large_one_until_it_gives_up) {
+  runtime rt{{.carriers = 1}};
+  rt.run([] {
+    const semaphore s{3};
+    s.acquire(2);
+    auto [ctx, cancel] = with_cancel(background());
+    wait_group wg;
+    bool large = true;
+    bool small = false;
+    wg.go([&, ctx = ctx] { large = s.acquire(ctx, 3); });
+    yield();
+    wg.go([&] { s.acquire(1); small = true; });
+    yield();
+    EXPECT_FALSE(s.try_acquire(1)) << "somebody waits";
+    EXPECT_FALSE(small);
+    cancel();
+    wg.wait();
+    EXPECT_FALSE(large);
+    EXPECT_TRUE(small);
+  });
+}
+
+TEST_P(sync_test, once_runs_once_and_everybody_waits_for_its_end) {
+  once o;
+  std::atomic<int> ran{0};
+  for (int i = 0; i < 8; ++i) {
+    crew_.spawn([&, o] {
+      o.call([&] {
+        yield();
+        ++ran;
+      });
+      EXPECT_EQ(ran, 1);
+      EXPECT_TRUE(o.called());
+    });
+  }
+  crew_.join();
+}
+
+TEST(once_test, an_exception_uses_it_up_as_in_go) {
+  const once o;
+  EXPECT_THROW(o.call([] { throw 1; }), int);
+  o.call([] { ADD_FAILURE() << "ran again"; });
+}
+
+// ---- task_group ---------------------------------------------------------------------------------
+
+TEST(task_group_test, the_first_exception_cancels_the_others_and_comes_out_of_wait) {
+  task_group g;
+  std::atomic<int> cancelled{0};
+  for (int i = 0; i < 5; ++i) {
+    g.go([&](const context& ctx) {
+      (void)ctx.done().receive();
+      ++cancelled;
+    });
+  }
+  g.go([] { throw std::runtime_error("first"); });
+  try {
+    g.wait();
+    FAIL();
+  } catch (const std::runtime_error& e) {
+    EXPECT_STREQ(e.what(), "first");
+  }
+  EXPECT_EQ(cancelled, 5);
+  g.wait();  // reported once
+}
+
+TEST(task_group_test, its_limit_is_kept) {
+  task_group g{background(), {.limit = 2}};
+  std::atomic<int> in{0};
+  std::atomic<int> most{0};
+  for (int i = 0; i < 50; ++i) {
+    g.go([&] {
+      const int now = ++in;
+      for (int m = most; now > m && !most.compare_exchange_weak(m, now);) {
+      }
+      yield();
+      --in;
+    });
+  }
+  g.wait();
+  EXPECT_LE(most, 2);
+  EXPECT_THROW(task_group(background(), {.limit = -1}), std::invalid_argument);
+}
+
+TEST(task_group_test, try_go_says_no_when_it_is_full_or_cancelled) {
+  task_group g{background(), {.limit = 1}};
+  const channel<int> hold;
+  g.go([=] { (void)hold.receive(); });
+  EXPECT_FALSE(g.try_go([] {}));
+  hold.close();
+  until([&] { return g.try_go([] {}); });
+  g.cancel();
+  EXPECT_FALSE(g.try_go([] { ADD_FAILURE() << "started after cancel"; }));
+  g.go([] { ADD_FAILURE() << "started after cancel"; });
+  g.wait();
+}
+
+TEST(task_group_test, its_destruction_joins) {
+  std::atomic<int> ended{0};
+  {
+    task_group g;
+    for (int i = 0; i < 20; ++i) g.go([&] { yield(); ++ended; });
+  }
+  EXPECT_EQ(ended, 20);
+}
+
+TEST(task_group_test, its_parent_cancels_it) {
+  auto [ctx, cancel] = with_cancel(background());
+  task_group g{ctx};
+  g.go([](const context& own) { (void)own.done().receive(); });
+  cancel();
+  g.wait();
+  EXPECT_TRUE(g.ctx().cancelled());
+}
+
+}  // namespace

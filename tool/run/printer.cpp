@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "run/printer.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "standard_streams.hpp"
+#include "weir/go.hpp"
+
+namespace weir::tool {
+namespace {
+
+std::string why_failed(const outcome& job) {
+  switch (job.how) {
+    case ending::exited: return fmt::format("exit {}", job.code);
+    case ending::killed: return fmt::format("killed by {}", signal_name(job.code));
+    default: return job.why;
+  }
+}
+
+}  // namespace
+
+void printer::print(const outcome& job) {
+  if (job.how == ending::not_run) return;
+  if (job.how == ending::killed && children_.cause() != stop_cause::none) {
+    ++tally_.stopped;  // half of an output is none
+    return;
+  }
+  ++tally_.done;
+  write(STDOUT_FILENO, job.out);
+  write(STDERR_FILENO, job.err);
+  if (!job.failed()) return;
+  ++tally_.failed;
+  if (quiet_) return;
+  write_line(fmt::format("weir: job {} failed: {}: {}\n", job.number, why_failed(job), job.command));
+}
+
+void printer::write(int fd, const spool& kept) {
+  if (kept.size() == 0 || broken_) return;
+  // Small output goes into a pipe that has room at once; for more, a thread is lent.
+  const bool at_once = !kept.in_file() && writes_at_once(fd, kept.size());
+  check(fd, at_once ? kept.copy_to(fd) : blocking([&] { return kept.copy_to(fd); }));
+}
+
+void printer::write_line(std::string_view line) {
+  if (!broken_) check(STDERR_FILENO, write_all(STDERR_FILENO, line));
+}
+
+void printer::check(int fd, int error) {
+  if (error == 0) return;
+  broken_ = true;
+  if (error == EPIPE) {
+    children_.stop(stop_cause::output_closed);
+  } else {
+    error_ = fmt::format("standard {}: {}", fd == STDOUT_FILENO ? "output" : "error",
+                         std::strerror(error));
+    children_.stop(stop_cause::error);
+  }
+}
+
+}  // namespace weir::tool

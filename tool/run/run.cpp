@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "run/run.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "error.hpp"
+#include "run/command.hpp"
+#include "run/open_files.hpp"
+#include "run/printer.hpp"
+#include "run/reader.hpp"
+#include "run/signals.hpp"
+#include "run/summary.hpp"
+#include "run/warden.hpp"
+#include "standard_streams.hpp"
+#include "weir/channel.hpp"
+#include "weir/context.hpp"
+#include "weir/go.hpp"
+#include "weir/sync.hpp"
+
+namespace weir::tool {
+namespace {
+
+constexpr std::size_t waiting_results_max = 64;
+
+/// What the workers share.
+struct workshop {
+  const command_template& command;
+  warden& children;
+  const context& ctx;
+  channel<job> jobs;
+  channel<outcome> results;
+  wait_group workers;
+  int places;  // workers at most
+};
+
+/// Why a record cannot be an argument; empty if it can.
+std::string not_an_argument(const job& next) {
+  if (next.length > next.record.size()) {
+    return fmt::format("a record of {} bytes, an argument has at most {}", next.length,
+                       argument_bytes_max);
+  }
+  if (next.record.find('\0') != std::string::npos) {
+    return "a line with a NUL byte, which ends an argument; was --null meant?";
+  }
+  return {};
+}
+
+outcome do_job(const workshop& shop, const job& next) {
+  outcome end;
+  end.number = next.number;
+  end.how = ending::not_started;
+  end.why = not_an_argument(next);
+  if (end.why.empty()) {
+    prepared_command command = shop.command.expand(next.record);
+    if (command.lookup_error == 0) end = shop.children.run(command, next.number);
+    else end.why = std::strerror(command.lookup_error);
+  }
+  if (end.failed()) end.command = shop.command.describe(next.record);
+  return end;
+}
+
+/// Starts a worker; it starts the next one as soon as it has a job. So there are no more workers than
+/// jobs, however many are allowed.
+void start_worker(workshop& shop, int place) {
+  shop.workers.go([&shop, place] {
+    bool first = true;
+    while (auto next = shop.jobs.receive(shop.ctx)) {
+      if (std::exchange(first, false) && place < shop.places) start_worker(shop, place + 1);
+      shop.results.send(do_job(shop, *next));
+    }
+  });
+}
+
+/// Memory for each of a job's two streams: a megabyte a job, less when there are very many jobs.
+std::size_t memory_for(int jobs) {
+  constexpr std::size_t all_bytes = std::size_t{256} << 20;
+  constexpr std::size_t job_bytes_max = std::size_t{1} << 20;
+  constexpr std::size_t job_bytes_min = std::size_t{16} << 10;
+  return std::clamp(all_bytes / static_cast<std::size_t>(jobs), job_bytes_min, job_bytes_max) / 2;
+}
+
+void say(const std::string& line) { (void)write_all(STDERR_FILENO, line); }
+
+file_budget room_for(int jobs) {
+  const file_budget files = make_room_for(jobs);
+  if (files.jobs < jobs) {
+    say(fmt::format("weir: --jobs {}: needs {} open files, the limit is {}. "
+                    "Running {} at once; raise it with ulimit -n.\n",
+                    jobs, files.needed, files.limit, files.jobs));
+  }
+  return files;
+}
+
+/// What stopped the run, if it was stopped; and why it failed as a whole, if it did.
+void report_stop(const warden& children, const reader& input, const tally& counted) {
+  if (children.cause() != stop_cause::signal) return;
+  const std::uint64_t left = input.jobs_read() - counted.done - counted.stopped;
+  say(fmt::format("weir: stopped by {}: {} jobs done, {} stopped, {} not run{}.\n",
+                  signal_name(children.stop_signal()), counted.done, counted.stopped, left,
+                  input.at_end() ? "" : ", and the rest of the input not read"));
+}
+
+void throw_if_broken(const warden& children, const reader& input, const printer& output) {
+  if (!children.keep_error().empty()) {
+    throw tool_error({"output", children.keep_error(), "Make room there, or set TMPDIR"});
+  }
+  if (!output.error().empty()) {
+    throw tool_error({"output", output.error(), "Not everything has been printed"});
+  }
+  if (input.error() != 0) {
+    throw tool_error({"standard input", std::strerror(input.error()),
+                      "Jobs up to there have been run"});
+  }
+}
+
+int status_of(const warden& children, const tally& counted) {
+  switch (children.cause()) {
+    case stop_cause::signal: return status_signal + children.stop_signal();
+    case stop_cause::output_closed: return status_signal + SIGPIPE;
+    default:
+      return static_cast<int>(std::min<std::uint64_t>(counted.failed, status_most_failures));
+  }
+}
+
+int run_jobs(const run_options& options, const command_template& command,
+             const signal_events& signals) {
+  const stopwatch watch;
+  const file_budget files = room_for(options.jobs);
+  auto [ctx, cancel] = with_cancel(background());
+  warden children({options.grace, memory_for(files.jobs), files}, signals, cancel);
+  const auto places = static_cast<std::size_t>(files.jobs);
+  workshop shop{command, children, ctx, channel<job>{2 * places},
+                channel<outcome>{std::min(places, waiting_results_max)}, {}, files.jobs};
+  reader input(ctx, options.ends, shop.jobs);
+  printer output(options, children);
+
+  start_worker(shop, 1);
+  go([workers = shop.workers, results = shop.results] {
+    workers.wait();
+    results.close();
+  });
+  for (const outcome& end : shop.results) output.print(end);
+  input.finish();
+  children.finish();
+
+  report_stop(children, input, output.counted());
+  if (options.summary) say(watch.summary(output.counted().done, output.counted().failed));
+  throw_if_broken(children, input, output);
+  return status_of(children, output.counted());
+}
+
+}  // namespace
+
+int run(const run_options& options) {
+  const command_template command(options.command);
+  const signal_events signals;
+  return weir::run([&] { return run_jobs(options, command, signals); });
+}
+
+}  // namespace weir::tool
