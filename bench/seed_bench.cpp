@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The article's benchmark: the same program as go/main.go, part by part, and a third mode, pool-ctx,
-// in Weir's own idiom (receive(ctx), send(ctx, v) instead of a select). Prints one JSON line a round.
+// The article's benchmark: the program of go/main.go, part by part, and a third mode, pool-ctx, in
+// Weir's own idiom: receive(ctx) and send(ctx, v) instead of a select. One JSON line a round.
 // Usage: seed_bench [mode [workers [depth [jobs [rounds]]]]]
 #include <weir/weir.hpp>
 

@@ -32,6 +32,7 @@
 #include <utility>
 #include <variant>
 
+#include "detail/duration.hpp"
 #include "detail/intrusive.hpp"
 #include "error.hpp"
 
@@ -162,10 +163,17 @@ struct cancellable_context {
 [[nodiscard]] cancellable_context with_deadline(const context& parent,
                                                 context::clock::time_point when,
                                                 std::exception_ptr cause = nullptr);
+namespace detail {
+[[nodiscard]] cancellable_context with_timeout(const context& parent, nanoseconds timeout,
+                                               std::exception_ptr cause);
+}
 /// with_deadline(parent, now + timeout). Huge timeouts are no deadline in practice, not an overflow.
+template <class Rep, class Period>
 [[nodiscard]] cancellable_context with_timeout(const context& parent,
-                                               context::clock::duration timeout,
-                                               std::exception_ptr cause = nullptr);
+                                               std::chrono::duration<Rep, Period> timeout,
+                                               std::exception_ptr cause = nullptr) {
+  return detail::with_timeout(parent, detail::to_nanoseconds(timeout), std::move(cause));
+}
 /// Keeps the parent's values, but none of its cancellation or deadline.
 [[nodiscard]] context without_cancel(const context& parent);
 

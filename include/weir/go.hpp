@@ -31,6 +31,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "detail/duration.hpp"
 #include "detail/spawn.hpp"
 
 namespace weir {
@@ -130,13 +131,7 @@ namespace detail {
 /// Waits at least `d`; returns at once if it is not positive.
 template <class Rep, class Period>
 void sleep_for(std::chrono::duration<Rep, Period> d) {
-  using clock_duration = std::chrono::steady_clock::duration;
-  if (d <= d.zero()) return;
-  constexpr auto longest = std::chrono::duration_cast<std::chrono::duration<double>>(
-      clock_duration::max());
-  const bool huge = std::chrono::duration_cast<std::chrono::duration<double>>(d) >= longest;
-  sleep_until(detail::time_after(huge ? clock_duration::max()
-                                      : std::chrono::ceil<clock_duration>(d)));
+  if (d > d.zero()) sleep_until(detail::time_after(detail::to_nanoseconds(d)));
 }
 
 namespace this_task {

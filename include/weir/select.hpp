@@ -30,6 +30,7 @@
 
 #include "channel.hpp"
 #include "context.hpp"
+#include "detail/duration.hpp"
 
 namespace weir {
 
@@ -237,7 +238,7 @@ template <class Rep, class Period, class F = detail::do_nothing>
 [[nodiscard]] auto after(std::chrono::duration<Rep, Period> wait, F f = {}) {
   return detail::simple_case<F>(
       {.kind = detail::case_kind::timeout,
-       .wait = std::chrono::ceil<context::clock::duration>(wait)},
+       .wait = detail::to_nanoseconds(wait)},
       std::move(f));
 }
 

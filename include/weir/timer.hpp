@@ -15,26 +15,14 @@
 
 #include "channel.hpp"
 #include "context.hpp"
+#include "detail/duration.hpp"
 #include "detail/intrusive.hpp"
 #include "go.hpp"
 
 namespace weir {
 
 namespace detail {
-using nanoseconds = std::chrono::nanoseconds;
 class timer_state;
-
-/// Converts rounding up, with the end of time instead of an overflow.
-template <class Rep, class Period>
-[[nodiscard]] nanoseconds clamp_duration(std::chrono::duration<Rep, Period> d) {
-  using seconds = std::chrono::duration<double>;
-  if (std::chrono::duration_cast<seconds>(d) >= std::chrono::duration_cast<seconds>(
-                                                    nanoseconds::max())) {
-    return nanoseconds::max();
-  }
-  if (d <= d.zero()) return nanoseconds::zero();
-  return std::chrono::ceil<nanoseconds>(d);
-}
 
 /// What timer and ticker share.
 class timer_handle {
@@ -62,11 +50,11 @@ class timer : public detail::timer_handle {
  public:
   template <class Rep, class Period>
   explicit timer(std::chrono::duration<Rep, Period> d)
-      : timer_handle(detail::clamp_duration(d), {}, nullptr) {}
+      : timer_handle(detail::to_nanoseconds(d), {}, nullptr) {}
   /// Fires d from now, whatever it was doing; true if it was still to fire.
   template <class Rep, class Period>
   bool reset(std::chrono::duration<Rep, Period> d) const {
-    return restart(detail::clamp_duration(d), {});
+    return restart(detail::to_nanoseconds(d), {});
   }
 
  private:
@@ -81,12 +69,12 @@ class ticker : public detail::timer_handle {
  public:
   template <class Rep, class Period>
   explicit ticker(std::chrono::duration<Rep, Period> period)
-      : timer_handle(checked_period(detail::clamp_duration(period), "ticker"),
-                     detail::clamp_duration(period), nullptr) {}
+      : timer_handle(checked_period(detail::to_nanoseconds(period), "ticker"),
+                     detail::to_nanoseconds(period), nullptr) {}
   /// The next tick comes one new period from now.
   template <class Rep, class Period>
   void reset(std::chrono::duration<Rep, Period> period) const {
-    const auto p = checked_period(detail::clamp_duration(period), "ticker::reset");
+    const auto p = checked_period(detail::to_nanoseconds(period), "ticker::reset");
     restart(p, p);
   }
 };
@@ -96,7 +84,7 @@ class ticker : public detail::timer_handle {
 template <class Rep, class Period>
 timer after_func(std::chrono::duration<Rep, Period> d, std::function<void()> f) {
   detail::check_callable(f, "after_func");
-  return timer(detail::clamp_duration(d), std::move(f));
+  return timer(detail::to_nanoseconds(d), std::move(f));
 }
 
 }  // namespace weir

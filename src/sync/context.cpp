@@ -351,10 +351,10 @@ cancellable_context with_deadline(const context& parent, context::clock::time_po
   return detail::cancel_func_access::make(node);
 }
 
-cancellable_context with_timeout(const context& parent, context::clock::duration timeout,
-                                 std::exception_ptr cause) {
-  const auto positive = std::max(timeout, context::clock::duration::zero());
-  return with_deadline(parent, detail::time_after(positive), std::move(cause));
+cancellable_context detail::with_timeout(const context& parent, nanoseconds timeout,
+                                         std::exception_ptr cause) {
+  const auto positive = std::max(timeout, nanoseconds::zero());
+  return with_deadline(parent, time_after(positive), std::move(cause));
 }
 
 context without_cancel(const context& parent) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "weir/timer.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -33,7 +34,7 @@ class timer_state final : public shared_object, public timer_entry, private time
     period_ = period.count();
     timers_ = rt.timers;
     if (f_) retain();
-    const auto added = timers_->insert(*this, time_plus(rt.clock.now(), first.count()));
+    const auto added = timers_->insert(*this, time_plus(rt.clock.now(), std::max<time_ns>(first.count(), 0)));
     if (added == timer_queue::added::first) rt.note_earlier_timer();
     if (added == timer_queue::added::closed && f_) release();  // the caller holds another
     return was_armed;
