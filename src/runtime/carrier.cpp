@@ -258,9 +258,15 @@ bool carrier::post(task_chain tasks) {
   return true;
 }
 
+bool carrier::has_mail_for_sure() noexcept {
+  const std::lock_guard lock(mail_lock_);
+  return mail_.count != 0;
+}
+
 bool carrier::wake() noexcept {
-  // Ordering: seq_cst; whoever calls has written what there is to see (mail, a flag, a timer), and the
-  // sleeper looks for that after it has set asleep_: one of the two sees the other.
+  // Ordering: seq_cst; whoever calls has written what there is to see (a flag, a timer) in the same
+  // order, or mail under its lock, and the sleeper looks for that after it has set asleep_: one of the
+  // two sees the other.
   if (asleep_.load(std::memory_order_seq_cst) == 0) return false;
   // Ordering: seq_cst; as above. Only one caller pays for the system call.
   if (asleep_.exchange(0, std::memory_order_seq_cst) == 1) port::futex_wake(&asleep_);

@@ -58,7 +58,11 @@ class carrier {
   bool wake() noexcept;
   /// Takes from the inbox whatever is off its stack.
   [[nodiscard]] task_chain raid_mail();
+  /// A hint.
   [[nodiscard]] bool has_mail() const noexcept { return mail_count_ != 0; }
+  /// The truth, for one who has announced that it will sleep: either it sees the mail, or whoever
+  /// posts later, under the same lock, sees the announcement.
+  [[nodiscard]] bool has_mail_for_sure() noexcept;
   /// From now on post() works; the thread that will serve() may still be on its way.
   void attach() noexcept;
   /// From now on it does not; gives what was left in inbox and lane. By the thread that served.

@@ -3,7 +3,8 @@
 //
 // No wake-up is lost: whoever makes work (mail, a timer, a surplus, a stop) writes it first and looks
 // for a sleeper then; a carrier announces that it sleeps first (asleep_, spare_, watcher_) and looks
-// for work then. Both sides in sequentially consistent order, so one of them sees the other:
+// for work then. Both sides in sequentially consistent order, or for mail under its lock, so one of
+// them sees the other:
 //   maker:    write work        | look at asleep_/spare_
 //   sleeper:  set asleep_/spare_| look for work
 
@@ -63,7 +64,8 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
     // Ordering: seq_cst; see the top of this file.
     c.asleep_.store(1, std::memory_order_seq_cst);
     const time_ns wake_at = watcher ? watch_until(c) : never;
-    if (!has_reason_to_leave() && wake_at > clock.now() && !clock.is_virtual()) {
+    if (!has_reason_to_leave() && !c.has_mail_for_sure() && wake_at > clock.now() &&
+        !clock.is_virtual()) {
       port::futex_wait(c.asleep_, 1, wake_at);
     }
     // Ordering: seq_cst; see the top of this file.
@@ -75,7 +77,9 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
       if (advance_virtual_clock()) return;
       // Ordering: seq_cst; as above, with all there is to wait for looked at once more.
       c.asleep_.store(1, std::memory_order_seq_cst);
-      if (!has_reason_to_leave()) port::futex_wait(c.asleep_, 1, never);
+      if (!has_reason_to_leave() && !c.has_mail_for_sure()) {
+        port::futex_wait(c.asleep_, 1, never);
+      }
       // Ordering: seq_cst; as above.
       c.asleep_.store(0, std::memory_order_seq_cst);
     }

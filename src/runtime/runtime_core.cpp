@@ -268,8 +268,8 @@ void runtime_core::report_if_drained() noexcept {
 void runtime_core::stop() noexcept {
   {
     const std::lock_guard lock(m_);
-    // Ordering: release; pairs with stopping().
-    stop_.store(true, std::memory_order_release);
+    // Ordering: seq_cst; before the look at who sleeps, see idle.cpp. Release for stopping().
+    stop_.store(true, std::memory_order_seq_cst);
   }
   for (int i = 0; i < known_carriers(); ++i) at(i).wake();
 }
