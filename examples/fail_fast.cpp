@@ -34,7 +34,10 @@ int main() {
       }
     });
 
-  crew.go([=] { workers.wait(); results.close(); });  // closer
+  crew.go([=] {
+    workers.wait();
+    results.close();
+  });  // closer
 
   int received = 0;
   for ([[maybe_unused]] int value : results) ++received;

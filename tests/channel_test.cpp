@@ -146,9 +146,7 @@ TEST(channel_order, r15_r16_waiters_are_served_in_order_of_arrival) {
     std::vector<int> order;
     weir::wait_group wg;
     for (int i = 0; i < 5; ++i) {
-      wg.go([&, i] {
-        ch.send(i);
-      });
+      wg.go([&, i] { ch.send(i); });
       weir::yield();  // one carrier: it runs, and waits, before the next starts
     }
     for (int i = 0; i < 5; ++i) order.push_back(*ch.receive());

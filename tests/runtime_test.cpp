@@ -29,7 +29,8 @@ TEST(go_test, tasks_have_names_and_numbers) {
   EXPECT_EQ(this_task::id(), 0U);
   EXPECT_EQ(this_task::name(), "");
   const channel<std::pair<std::uint64_t, std::string>> out{100};
-  for (int i = 0; i < 100; ++i) go("reader", [=] { out.send({this_task::id(), this_task::name()}); });
+  for (int i = 0; i < 100; ++i)
+    go("reader", [=] { out.send({this_task::id(), this_task::name()}); });
   std::set<std::uint64_t> ids;
   for (int i = 0; i < 100; ++i) {
     const auto [id, name] = *out.receive();
@@ -130,7 +131,11 @@ TEST(runtime_test, can_be_made_used_and_destroyed_many_times) {
   for (int i = 0; i < turns(1000); ++i) {
     runtime rt{{.carriers = 1 + i % 3}};
     std::atomic<int> ran{0};
-    for (int k = 0; k < 10; ++k) rt.go([&] { yield(); ++ran; });
+    for (int k = 0; k < 10; ++k)
+      rt.go([&] {
+        yield();
+        ++ran;
+      });
     EXPECT_TRUE(rt.shutdown());
     EXPECT_EQ(ran, 10);
     EXPECT_EQ(rt.tasks(), 0U);
@@ -142,7 +147,7 @@ TEST(runtime_test, its_destructor_waits_for_its_tasks) {
   {
     runtime rt{{.carriers = 2}};
     rt.go([&] {
-      sleep_for(20ms);
+      weir::sleep_for(20ms);
       ended = true;
     });
   }
@@ -166,7 +171,7 @@ TEST(runtime_test, shutdown_refuses_new_tasks_from_outside_only) {
   const channel<int> begun;
   rt.go([&] {
     begun.send(1);
-    sleep_for(10ms);
+    weir::sleep_for(10ms);
     go([&] { nested = true; });
   });
   (void)begun.receive();
@@ -230,9 +235,9 @@ TEST(runtime_test, an_idle_program_uses_no_cpu) {
   const channel<int> never;
   for (int i = 0; i < 100; ++i) rt.go([=] { (void)never.receive(); });
   rt.run([] { yield(); });
-  sleep_for(50ms);  // let the carriers fall asleep
+  weir::sleep_for(50ms);  // let the carriers fall asleep
   const double before = cpu_seconds();
-  sleep_for(500ms);
+  weir::sleep_for(500ms);
   EXPECT_LT(cpu_seconds() - before, 0.02);
   never.close();
 }
@@ -244,7 +249,7 @@ TEST(end_test, an_exception_that_leaves_a_task_ends_the_program_with_its_name) {
   EXPECT_DEATH(
       {
         go("unlucky", [] { throw std::runtime_error("why"); });
-        sleep_for(10s);
+        weir::sleep_for(10s);
       },
       "an exception left task [0-9]+ 'unlucky': std::runtime_error: why");
 }
@@ -261,7 +266,7 @@ TEST(end_test, a_stack_overflow_is_reported_with_the_tasks_name) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(run([] {
                  go("deep", [] { recurse(0); });
-                 sleep_for(10s);
+                 weir::sleep_for(10s);
                }),
                "stack overflow in task [0-9]+ 'deep': its stack is 256 KiB");
 }
@@ -281,8 +286,8 @@ TEST(end_test, main_ends_without_waiting_for_tasks_and_before_static_destruction
             yield();
           }
         });
-        go([] { sleep_for(1h); });
-        sleep_for(10ms);
+        go([] { weir::sleep_for(1h); });
+        weir::sleep_for(10ms);
         std::exit(0);
       },
       testing::ExitedWithCode(0), "");

@@ -21,8 +21,8 @@ TEST_P(select_test, r33_each_ready_case_is_as_likely_as_any_other) {
     constexpr int draws = 10'000;
     int first = 0;
     for (int i = 0; i < draws; ++i) {
-      const std::size_t chosen = select(on_receive(a), on_receive(b), on_receive(never1),
-                                        on_receive(never2));
+      const std::size_t chosen =
+          select(on_receive(a), on_receive(b), on_receive(never1), on_receive(never2));
       ASSERT_LT(chosen, 2U);
       if (chosen == 0) ++first;
     }
@@ -45,9 +45,8 @@ TEST_P(select_test, r34_otherwise_runs_only_if_nothing_can_proceed) {
 TEST_P(select_test, r35_r36_nil_channels_are_never_chosen) {
   crew_.run([] {
     const receiver<int> nil;
-    EXPECT_EQ(select(on_receive(nil), on_send(sender<int>{}, 1), on_done(background()),
-                     otherwise()),
-              3U);
+    EXPECT_EQ(
+        select(on_receive(nil), on_send(sender<int>{}, 1), on_done(background()), otherwise()), 3U);
     EXPECT_EQ(select(on_receive(nil), after(5ms)), 1U);
   });
 }
@@ -88,7 +87,10 @@ TEST_P(select_test, r37_a_context_counts_in_the_same_instant_as_channels) {
 TEST_P(select_test, r38_losing_waiters_are_taken_out_of_the_other_queues) {
   // Go's issue 2075: a stale entry of the first select would swallow one of the two sends.
   channel<int> c1, c2, got{4};
-  crew_.spawn([=] { (void)select(on_receive(c1), on_receive(c2)); got.send(0); });
+  crew_.spawn([=] {
+    (void)select(on_receive(c1), on_receive(c2));
+    got.send(0);
+  });
   c2.send(1);
   (void)got.receive();
   crew_.spawn([=] { got.send(c1.receive().value_or(-1)); });

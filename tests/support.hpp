@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// What the tests of the primitives share: a crew that runs functions as tasks, as plain threads, or as
-// both in turn, on runtimes of different sizes; and waiting for a condition without a fixed sleep.
+// What the tests of the primitives share: a crew that runs functions as tasks, as plain threads, or
+// as both in turn, on runtimes of different sizes; and waiting for a condition without a fixed
+// sleep.
 
 #include <gtest/gtest.h>
 
@@ -57,8 +58,8 @@ class crew {
   ~crew() { join(); }
 
   void spawn(std::function<void()> f) {
-    const bool thread = setting_.who == setting::threads ||
-                        (setting_.who == setting::mixed && spawned_ % 2 == 1);
+    const bool thread =
+        setting_.who == setting::threads || (setting_.who == setting::mixed && spawned_ % 2 == 1);
     ++spawned_;
     if (thread) {
       threads_.emplace_back(std::move(f));
@@ -98,7 +99,7 @@ class everywhere : public testing::TestWithParam<setting> {
   crew crew_{GetParam()};
 };
 
-#define WEIR_EVERYWHERE(suite) \
+#define WEIR_EVERYWHERE(suite)                   \
   class suite : public weir_test::everywhere {}; \
   INSTANTIATE_TEST_SUITE_P(, suite, weir_test::all_settings, weir_test::name_of)
 

@@ -56,8 +56,14 @@ TEST_P(sync_test, r54_what_happened_before_done_is_visible_after_wait) {
     wg.add(2);
     int a = 0;
     int b = 0;
-    crew_.spawn([&, wg] { a = 1; wg.done(); });
-    crew_.spawn([&, wg] { b = 1; wg.done(); });
+    crew_.spawn([&, wg] {
+      a = 1;
+      wg.done();
+    });
+    crew_.spawn([&, wg] {
+      b = 1;
+      wg.done();
+    });
     wg.wait();
     ASSERT_EQ(a + b, 2);
     crew_.join();
@@ -157,7 +163,10 @@ TEST(semaphore_test, small_requests_do_not_overtake_a_large_one_until_it_gives_u
     bool small = false;
     wg.go([&, ctx = ctx] { large = s.acquire(ctx, 3); });
     yield();
-    wg.go([&] { s.acquire(1); small = true; });
+    wg.go([&] {
+      s.acquire(1);
+      small = true;
+    });
     yield();
     EXPECT_FALSE(s.try_acquire(1)) << "somebody waits";
     EXPECT_FALSE(small);
@@ -247,7 +256,11 @@ TEST(task_group_test, its_destruction_joins) {
   std::atomic<int> ended{0};
   {
     task_group g;
-    for (int i = 0; i < 20; ++i) g.go([&] { yield(); ++ended; });
+    for (int i = 0; i < 20; ++i)
+      g.go([&] {
+        yield();
+        ++ended;
+      });
   }
   EXPECT_EQ(ended, 20);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Rules of Go for timers; the numbers are those of docs/semantics.md. On virtual time where a time is
-// the subject: exact, and costs nothing.
+// Rules of Go for timers; the numbers are those of docs/semantics.md. On virtual time where a time
+// is the subject: exact, and costs nothing.
 #include "support.hpp"
 
 namespace {
@@ -12,34 +12,36 @@ using clock = context::clock;
 clock::time_point now() { return detail::time_after(clock::duration::zero()); }
 
 /// Runs f as the main task of a runtime on virtual time.
-void on_virtual_time(std::function<void()> f) { runtime({.clock = clock_kind::virtual_time}).run(f); }
+void on_virtual_time(std::function<void()> f) {
+  runtime({.clock = clock_kind::virtual_time}).run(f);
+}
 
 TEST(sleep_test, virtual_sleep_takes_exactly_as_long_as_asked) {
   on_virtual_time([] {
     const auto start = now();
-    sleep_for(36h);
+    weir::sleep_for(36h);
     EXPECT_EQ(now() - start, 36h);
   });
 }
 
 TEST(sleep_test, a_real_sleep_is_never_short) {
   for (const bool task : {true, false}) {
-    const auto sleep = [] {
+    const auto wait = [] {
       const auto start = clock::now();
-      sleep_for(15ms);
+      weir::sleep_for(15ms);
       EXPECT_GE(clock::now() - start, 15ms);
     };
     if (task) {
-      run(sleep);
+      run(wait);
     } else {
-      sleep();
+      wait();
     }
   }
 }
 
 TEST(sleep_test, r94_zero_and_negative_return_at_once_and_huge_does_not_overflow) {
-  sleep_for(0s);
-  sleep_for(-1h);
+  weir::sleep_for(0s);
+  weir::sleep_for(-1h);
   on_virtual_time([] {
     auto [ctx, cancel] = with_timeout(background(), std::chrono::hours::max());
     EXPECT_FALSE(ctx.cancelled());
@@ -55,7 +57,7 @@ TEST(sleep_test, r92_timers_fire_in_order_of_their_deadlines) {
     wait_group wg;
     for (int s : slots) {
       wg.go([&order, s] {
-        sleep_for(s * 10ms);
+        weir::sleep_for(s * 10ms);
         order.push_back(s);
       });
     }
@@ -69,12 +71,12 @@ TEST(timer_test, r87_no_stale_time_after_stop_or_reset) {
   on_virtual_time([] {
     const timer t{10ms};
     EXPECT_EQ(t.channel().capacity(), 0U);
-    sleep_for(20ms);
+    weir::sleep_for(20ms);
     EXPECT_EQ(t.channel().size(), 0U);
     EXPECT_TRUE(t.stop()) << "nobody received the time: to its user it was still to fire";
     EXPECT_TRUE(t.channel().try_receive().empty());
     t.reset(10ms);
-    sleep_for(20ms);
+    weir::sleep_for(20ms);
     EXPECT_TRUE(t.reset(50ms));
     EXPECT_TRUE(t.channel().try_receive().empty());
     EXPECT_TRUE(t.channel().receive());
@@ -96,7 +98,7 @@ TEST(timer_test, r89_the_time_is_when_it_fired_not_when_it_was_received) {
   on_virtual_time([] {
     const auto start = now();
     const timer t{10ms};
-    sleep_for(1s);
+    weir::sleep_for(1s);
     EXPECT_EQ(*t.channel().receive() - start, 10ms);
   });
 }
@@ -107,7 +109,7 @@ TEST(ticker_test, r90_ticks_come_every_period_and_are_dropped_for_the_slow) {
     const ticker t{10ms};
     EXPECT_EQ(*t.channel().receive() - start, 10ms);
     EXPECT_EQ(*t.channel().receive() - start, 20ms);
-    sleep_for(55ms);  // until 75: of 30 to 70 only the first is kept
+    weir::sleep_for(55ms);  // until 75: of 30 to 70 only the first is kept
     EXPECT_EQ(*t.channel().receive() - start, 30ms);
     EXPECT_EQ(*t.channel().receive() - start, 80ms);
     t.reset(100ms);
@@ -131,7 +133,7 @@ TEST(timer_test, r93_after_func_runs_in_a_task_of_its_own_unless_stopped) {
     (void)after_func(10ms, [=] { ran.send(this_task::id()); });  // fires without a handle, too
     const timer stopped = after_func(10ms, [=] { ran.send(0); });
     EXPECT_TRUE(stopped.stop());
-    sleep_for(1s);
+    weir::sleep_for(1s);
     EXPECT_NE(*ran.receive(), this_task::id());
     EXPECT_TRUE(ran.try_receive().empty());
     EXPECT_FALSE(stopped.reset(1s));
@@ -146,7 +148,7 @@ TEST(timer_test, r96_a_dropped_timer_is_gone) {
       const timer t{10ms};
       kept = t.channel();
     }
-    sleep_for(1s);
+    weir::sleep_for(1s);
     EXPECT_FALSE(kept.try_receive());
   });
 }
@@ -156,7 +158,7 @@ TEST(timer_test, many_sleepers_wake_in_time) {
   wait_group wg;
   const auto start = clock::now();
   for (int i = 0; i < n; ++i) {
-    wg.go([i] { sleep_for(std::chrono::milliseconds(i % 50)); });
+    wg.go([i] { weir::sleep_for(std::chrono::milliseconds(i % 50)); });
   }
   wg.wait();
   EXPECT_LT(clock::now() - start, 20s);

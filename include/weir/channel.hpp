@@ -11,11 +11,11 @@
 // sender<T> and receiver<T> are its one-way halves.
 //
 // Guarantees
-//   - First in, first out; waiting receivers and waiting senders are served in order of arrival, and
-//     a value handed to a waiter cannot be taken by a third party.
-//   - Nothing is lost: a send that fails or is cancelled leaves its value with the caller; a receive
-//     that is cancelled leaves the item in the channel. What is still buffered when the last handle
-//     goes is destroyed.
+//   - First in, first out; waiting receivers and waiting senders are served in order of arrival,
+//     and a value handed to a waiter cannot be taken by a third party.
+//   - Nothing is lost: a send that fails or is cancelled leaves its value with the caller; a
+//     receive that is cancelled leaves the item in the channel. What is still buffered when the
+//     last handle goes is destroyed.
 //   - Ordering: what happened before a send is visible after its receive; what happened before
 //     close() is visible after a receive that reports it; a receive from an unbuffered channel
 //     happens before its send returns; the k-th receive before the (k + capacity)-th send returns.
@@ -181,8 +181,8 @@ class sending {
     push(T(v), {});
   }
 
-  /// As send(v), until ctx is done: then false, and `v` is untouched. A context that is done already
-  /// wins over room in the channel.
+  /// As send(v), until ctx is done: then false, and `v` is untouched. A context that is done
+  /// already wins over room in the channel.
   [[nodiscard]] bool send(const context& ctx, T&& v) const {
     return !ctx.cancelled() && push(std::move(v), {.until = &ctx});
   }
@@ -201,7 +201,8 @@ class sending {
   }
 
   /// Sends each element of a range, in order, waiting as send() does; with fewer locks than as many
-  /// sends. Elements of an rvalue range are moved from as they are delivered. Returns how many were.
+  /// sends. Elements of an rvalue range are moved from as they are delivered. Returns how many
+  /// were.
   template <std::ranges::input_range R>
   std::size_t send_many(R&& range) const {
     return push_many(std::forward<R>(range), {});
@@ -379,8 +380,9 @@ class channel : public detail::channel_handle<T>,
 
   /// A new unbuffered channel: a send completes when a receiver takes the value.
   channel() : channel(0) {}
-  /// A new channel that holds `capacity` values before a send blocks. Its memory is reserved at once.
-  /// Throws std::length_error, naming it, for a capacity that is negative or too large to exist.
+  /// A new channel that holds `capacity` values before a send blocks. Its memory is reserved at
+  /// once. Throws std::length_error, naming it, for a capacity that is negative or too large to
+  /// exist.
   template <std::integral Int>
     requires(!std::same_as<Int, bool>)
   explicit channel(Int capacity)

@@ -91,13 +91,13 @@ class context {
   [[nodiscard]] receiver<std::monostate> done() const;
   /// None while live, then errc::cancelled or errc::deadline_exceeded. None prints as "ok".
   [[nodiscard]] std::error_code error() const noexcept;
-  /// What cancel(cause) was given, here or in the ancestor that was cancelled first; without a cause
-  /// a std::system_error of error(). Null while live.
+  /// What cancel(cause) was given, here or in the ancestor that was cancelled first; without a
+  /// cause a std::system_error of error(). Null while live.
   [[nodiscard]] std::exception_ptr cause() const noexcept;
   /// When it will be done at the latest.
   [[nodiscard]] std::optional<clock::time_point> deadline() const noexcept;
-  /// The value that the nearest ancestor (or this context) holds for `key`, null if there is none, or
-  /// if it is of another type than T. Valid as long as the context.
+  /// The value that the nearest ancestor (or this context) holds for `key`, null if there is none,
+  /// or if it is of another type than T. Valid as long as the context.
   template <class T, class K>
   [[nodiscard]] const T* value(const K& key) const {
     const std::any* found = find_value(detail::typed_key<K>(key));
@@ -159,7 +159,8 @@ struct cancellable_context {
 /// A child that is done when cancel is called or the parent is done.
 [[nodiscard]] cancellable_context with_cancel(const context& parent);
 /// As with_cancel, and done with errc::deadline_exceeded at `when`, if the parent's deadline is not
-/// earlier. In the past: done before this returns. `cause`, if given, is cause() when the time came.
+/// earlier. In the past: done before this returns. `cause`, if given, is cause() when the time
+/// came.
 [[nodiscard]] cancellable_context with_deadline(const context& parent,
                                                 context::clock::time_point when,
                                                 std::exception_ptr cause = nullptr);
@@ -167,7 +168,8 @@ namespace detail {
 [[nodiscard]] cancellable_context with_timeout(const context& parent, nanoseconds timeout,
                                                std::exception_ptr cause);
 }
-/// with_deadline(parent, now + timeout). Huge timeouts are no deadline in practice, not an overflow.
+/// with_deadline(parent, now + timeout). Huge timeouts are no deadline in practice, not an
+/// overflow.
 template <class Rep, class Period>
 [[nodiscard]] cancellable_context with_timeout(const context& parent,
                                                std::chrono::duration<Rep, Period> timeout,
@@ -203,8 +205,8 @@ class after_func_handle {
   std::shared_ptr<detail::after_callback> callback_;
 };
 
-/// Runs f once, in a task of its own, when ctx is done; at once if it is already. Never for a context
-/// that cannot be done.
+/// Runs f once, in a task of its own, when ctx is done; at once if it is already. Never for a
+/// context that cannot be done.
 after_func_handle after_func(const context& ctx, std::function<void()> f);
 
 }  // namespace weir

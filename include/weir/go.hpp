@@ -6,10 +6,10 @@
 //   weir::go("reader", [=] { for (auto line : lines) parse(line); });
 //   int n = weir::run([] { weir::sleep_for(10ms); return 42; });   // main is a task, too
 //
-// A task runs until it waits for something of Weir's; the carrier thread then runs another one. It may
-// go on on a different thread: do not keep thread-locals, errno or a std::mutex over anything of
-// Weir's that can wait (this includes go(), which may let earlier tasks run first when very many are
-// ready). A call that blocks the thread itself belongs into blocking(f).
+// A task runs until it waits for something of Weir's; the carrier thread then runs another one. It
+// may go on on a different thread: do not keep thread-locals, errno or a std::mutex over anything
+// of Weir's that can wait (this includes go(), which may let earlier tasks run first when very many
+// are ready). A call that blocks the thread itself belongs into blocking(f).
 //
 // An exception that leaves a task ends the program, with a message that has the task's name, as a
 // panic does in Go. When main returns the program ends without waiting for tasks, which are then
@@ -63,9 +63,9 @@ template <class F, class Call>
 auto through_thunk(F& f, Call call) -> std::invoke_result_t<F&> {
   using R = std::invoke_result_t<F&>;
   constexpr bool is_void = std::is_void_v<R>;
-  using kept = std::conditional_t<is_void, bool,
-                                  std::conditional_t<std::is_reference_v<R>,
-                                                     std::add_pointer_t<R>, std::decay_t<R>>>;
+  using kept = std::conditional_t<
+      is_void, bool,
+      std::conditional_t<std::is_reference_v<R>, std::add_pointer_t<R>, std::decay_t<R>>>;
   struct frame {
     F& f;
     std::optional<kept> result;
@@ -97,8 +97,8 @@ auto through_thunk(F& f, Call call) -> std::invoke_result_t<F&> {
 }  // namespace detail
 
 /// Runs f as a task and lends the calling thread as a carrier until f returns; gives f's result or
-/// exception. Inside of it, main is as cheap as any task: a plain thread that waits costs the kernel a
-/// wake-up. Called from a task it simply calls f. Tasks that f started go on after it.
+/// exception. Inside of it, main is as cheap as any task: a plain thread that waits costs the
+/// kernel a wake-up. Called from a task it simply calls f. Tasks that f started go on after it.
 template <std::invocable F>
 auto run(F f) -> std::invoke_result_t<F&> {
   detail::check_callable(f, "run");
@@ -106,9 +106,9 @@ auto run(F f) -> std::invoke_result_t<F&> {
       f, [](detail::thunk body, void* arg) { detail::run_as_task(nullptr, body, arg); });
 }
 
-/// Calls f, which may block its thread (a file, a library, a sleep in the kernel), without holding up
-/// other tasks: the task waits, while a thread that is kept for such calls runs f. Gives f's result or
-/// exception. In a plain thread it simply calls f. Thread-locals in f are that thread's.
+/// Calls f, which may block its thread (a file, a library, a sleep in the kernel), without holding
+/// up other tasks: the task waits, while a thread that is kept for such calls runs f. Gives f's
+/// result or exception. In a plain thread it simply calls f. Thread-locals in f are that thread's.
 template <std::invocable F>
 auto blocking(F f) -> std::invoke_result_t<F&> {
   detail::check_callable(f, "blocking");

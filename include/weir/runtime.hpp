@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// runtime: carrier threads and the tasks that run on them. Most programs never name one: go() starts
-// a default runtime on first use. Make your own to have tasks end before a scope does, for a
+// runtime: carrier threads and the tasks that run on them. Most programs never name one: go()
+// starts a default runtime on first use. Make your own to have tasks end before a scope does, for a
 // different number of carriers, or for a virtual clock in tests.
 //
 //   weir::runtime rt{{.carriers = 2}};
@@ -32,7 +32,8 @@ enum class clock_kind {
 
 struct runtime_options {
   /// Carrier threads; 0: WEIR_CARRIERS, or else the CPUs that this process may really use: its
-  /// affinity mask and its cgroup's quota (v1 and v2, rounded up), never less than one. At most 1024.
+  /// affinity mask and its cgroup's quota (v1 and v2, rounded up), never less than one. At most
+  /// 1024.
   int carriers = 0;
   /// Address space for each task's stack, rounded up to pages; 16 KiB to 1 GiB. Raise it for deep
   /// recursion: only touched pages cost memory.
@@ -48,17 +49,17 @@ class runtime_core;
 
 class runtime {
  public:
-  /// Starts no thread before there is work. Throws std::invalid_argument that names the option (or the
-  /// WEIR_CARRIERS) that is out of range.
+  /// Starts no thread before there is work. Throws std::invalid_argument that names the option (or
+  /// the WEIR_CARRIERS) that is out of range.
   explicit runtime(runtime_options options = {});
-  /// Waits until every task has ended, then joins the carriers. Tasks that a failed shutdown() gave up
-  /// on are not waited for. Must not be called from one of its own tasks (std::terminate).
+  /// Waits until every task has ended, then joins the carriers. Tasks that a failed shutdown() gave
+  /// up on are not waited for. Must not be called from one of its own tasks (std::terminate).
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  /// weir::go on this runtime, from anywhere. Throws errc::closed after shutdown() has begun, unless
-  /// called by one of its own tasks.
+  /// weir::go on this runtime, from anywhere. Throws errc::closed after shutdown() has begun,
+  /// unless called by one of its own tasks.
   template <std::invocable F>
   void go(F f) {
     detail::check_callable(f, "runtime::go");
@@ -91,7 +92,8 @@ class runtime {
   std::shared_ptr<detail::runtime_core> core_;
 };
 
-/// How many carriers a runtime with default options would have here and now; WEIR_CARRIERS included.
+/// How many carriers a runtime with default options would have here and now; WEIR_CARRIERS
+/// included.
 [[nodiscard]] int default_carriers();
 
 }  // namespace weir

@@ -130,8 +130,8 @@ class send_case {
     if (owner_ != nullptr) own_.emplace(std::move(*std::exchange(owner_, nullptr)));
   }
 
-  send_case(send_case&& other) noexcept(std::is_nothrow_move_constructible_v<T> &&
-                                        std::is_nothrow_move_constructible_v<F>) = default;
+  send_case(send_case&& other) noexcept(
+      std::is_nothrow_move_constructible_v<T>&& std::is_nothrow_move_constructible_v<F>) = default;
   ~send_case() {
     if constexpr (boxed && std::is_move_assignable_v<T>) {
       if (box_ && owner_ != nullptr) *owner_ = std::move(*box_);  // lost: back to its owner
@@ -165,9 +165,7 @@ class done_case {
   done_case(const context& ctx, bool hold, F f) : core_(ctx.done_core()), f_(std::move(f)) {
     if (hold) held_ = ctx;
   }
-  [[nodiscard]] select_record record() const {
-    return {.kind = case_kind::done, .core = core_};
-  }
+  [[nodiscard]] select_record record() const { return {.kind = case_kind::done, .core = core_}; }
   void run() { f_(); }
   void keep() {
     if (core_ == nullptr || held_.done_core() != nullptr) return;
@@ -192,15 +190,17 @@ using value_type_of = typename std::remove_cvref_t<Ch>::value_type;
 
 }  // namespace detail
 
-/// Ready when `ch` has a value or is closed: f gets std::optional<T>, empty for the latter; or nothing.
+/// Ready when `ch` has a value or is closed: f gets std::optional<T>, empty for the latter; or
+/// nothing.
 template <class Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_receive(Ch&& ch, F f = {}) {
   using T = detail::value_type_of<Ch>;
   return detail::receive_case<T, F>({ch, !std::is_lvalue_reference_v<Ch>}, std::move(f));
 }
 
-/// Ready when `ch` can take a value. An lvalue is copied (a move-only one is moved from if this case is
-/// chosen); an rvalue is moved from only if this case is chosen, and is its owner's otherwise.
+/// Ready when `ch` can take a value. An lvalue is copied (a move-only one is moved from if this
+/// case is chosen); an rvalue is moved from only if this case is chosen, and is its owner's
+/// otherwise.
 template <class Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_send(Ch&& ch, const detail::value_type_of<Ch>& v, F f = {})
   requires std::copy_constructible<detail::value_type_of<Ch>>
@@ -237,9 +237,7 @@ template <class Ctx, class F = detail::do_nothing>
 template <class Rep, class Period, class F = detail::do_nothing>
 [[nodiscard]] auto after(std::chrono::duration<Rep, Period> wait, F f = {}) {
   return detail::simple_case<F>(
-      {.kind = detail::case_kind::timeout,
-       .wait = detail::to_nanoseconds(wait)},
-      std::move(f));
+      {.kind = detail::case_kind::timeout, .wait = detail::to_nanoseconds(wait)}, std::move(f));
 }
 
 /// Chosen when no other case is ready: makes the select non-blocking. At most one; its place among

@@ -29,9 +29,9 @@ namespace weir {
 class wait_group {
  public:
   wait_group();
-  /// Adds n (which may be negative) to the number that is waited for; at 0 every waiter is released.
-  /// Throws std::logic_error, and changes nothing, if the count would be negative or overflow. Add
-  /// before the work starts, not inside it: the waiter might come first.
+  /// Adds n (which may be negative) to the number that is waited for; at 0 every waiter is
+  /// released. Throws std::logic_error, and changes nothing, if the count would be negative or
+  /// overflow. Add before the work starts, not inside it: the waiter might come first.
   void add(std::int64_t n = 1) const;
   /// add(-1).
   void done() const { add(-1); }
@@ -39,8 +39,8 @@ class wait_group {
   void wait() const;
   /// As wait(); false when ctx is done first.
   [[nodiscard]] bool wait(const context& ctx) const;
-  /// add(), then starts f as a task, then done() when f returns. An exception that leaves f ends the
-  /// program, as from any task.
+  /// add(), then starts f as a task, then done() when f returns. An exception that leaves f ends
+  /// the program, as from any task.
   template <std::invocable F>
   void go(F f) const {
     detail::check_callable(f, "wait_group::go");
@@ -63,8 +63,8 @@ class wait_group {
 };
 
 /// A lock that a task may hold over anything of Weir's. Satisfies Lockable: use std::lock_guard,
-/// std::unique_lock, std::scoped_lock. Not recursive. unlock() hands it to the first waiter, so nobody
-/// starves; any task or thread may unlock it.
+/// std::unique_lock, std::scoped_lock. Not recursive. unlock() hands it to the first waiter, so
+/// nobody starves; any task or thread may unlock it.
 /// Ordering: what happened before unlock() is visible after the next lock().
 class mutex {
  public:
@@ -80,18 +80,18 @@ class mutex {
   detail::ref<detail::shared_object> state_;
 };
 
-/// Shares out n of something; takes any amount at once. A large request at the front is not overtaken
-/// by small ones behind it, or it would starve.
+/// Shares out n of something; takes any amount at once. A large request at the front is not
+/// overtaken by small ones behind it, or it would starve.
 /// Ordering: what happened before release() is visible after the acquire() that it allows.
 class semaphore {
  public:
   /// Throws std::invalid_argument if n is negative.
   explicit semaphore(std::int64_t n);
-  /// Blocks until n are there, and takes them. Throws std::invalid_argument if n is negative or more
-  /// than the semaphore has in all: it would wait for ever.
+  /// Blocks until n are there, and takes them. Throws std::invalid_argument if n is negative or
+  /// more than the semaphore has in all: it would wait for ever.
   void acquire(std::int64_t n = 1) const;
-  /// As acquire(); false, and nothing taken, when ctx is done first. More than there is in all waits
-  /// for ctx, as in Go.
+  /// As acquire(); false, and nothing taken, when ctx is done first. More than there is in all
+  /// waits for ctx, as in Go.
   [[nodiscard]] bool acquire(const context& ctx, std::int64_t n = 1) const;
   /// Takes n if they are there and nobody waits; never blocks.
   [[nodiscard]] bool try_acquire(std::int64_t n = 1) const;

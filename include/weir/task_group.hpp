@@ -6,9 +6,9 @@
 //   for (auto& url : urls) g.go([&](const weir::context& ctx) { fetch(ctx, url); });
 //   g.wait();                                     // rethrows the first exception
 //
-// Thread safety: go() and wait() may be called from any task or thread, go() also from the group's own
-// tasks. With a limit, a task of the group that calls go() on its own full group waits for a place that
-// may never come: give such a group no limit, or use try_go().
+// Thread safety: go() and wait() may be called from any task or thread, go() also from the group's
+// own tasks. With a limit, a task of the group that calls go() on its own full group waits for a
+// place that may never come: give such a group no limit, or use try_go().
 
 #include <concepts>
 #include <cstdint>
@@ -30,7 +30,8 @@ struct task_group_options {
 
 namespace detail {
 struct task_group_state;
-/// Takes a place, waiting if `wait`; throws std::system_error when the group was cancelled meanwhile.
+/// Takes a place, waiting if `wait`; throws std::system_error when the group was cancelled
+/// meanwhile.
 [[nodiscard]] bool enter_group(task_group_state& g, bool wait);
 /// Gives the place back; a non-null error cancels the group if it is the first.
 void leave_group(task_group_state& g, std::exception_ptr error) noexcept;
@@ -62,8 +63,8 @@ class task_group {
     start(std::move(f));
     return true;
   }
-  /// Waits until every task has ended, cancels the group's context, and rethrows the first exception
-  /// that left a task, if any.
+  /// Waits until every task has ended, cancels the group's context, and rethrows the first
+  /// exception that left a task, if any.
   void wait();
   /// Cancels the group's context.
   void cancel();

@@ -64,8 +64,8 @@ std::int64_t checked_limit(std::int64_t limit) {
 }  // namespace detail
 
 task_group::task_group(const context& parent, task_group_options options)
-    : state_(std::make_shared<detail::task_group_state>(
-          with_cancel(parent), detail::checked_limit(options.limit))) {}
+    : state_(std::make_shared<detail::task_group_state>(with_cancel(parent),
+                                                        detail::checked_limit(options.limit))) {}
 
 task_group::~task_group() { state_->running.wait(); }
 

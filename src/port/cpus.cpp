@@ -86,14 +86,13 @@ double tightest(const std::string& root, const controller& c) {
   if (c.mount_root != "/" && below.starts_with(c.mount_root)) {
     below = below.substr(c.mount_root.size());
   }
-  if (below.empty() || below.front() != '/') below.insert(0, "/");
+  if (below.empty() || below.front() != '/') below.insert(below.begin(), '/');
   double limit = 0;
   for (;;) {
     const double own = group_limit(root + c.mount + below, c.v2);
     if (own > 0) limit = limit > 0 ? std::min(limit, own) : own;
     if (below == "/") return limit;
-    const auto slash = below.rfind('/');
-    below = slash == 0 ? "/" : below.substr(0, slash);
+    below.resize(std::max<std::size_t>(below.rfind('/'), 1));  // its parent; at last "/"
   }
 }
 

@@ -14,8 +14,8 @@ inline constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::m
 /// clock). May return early without a cause: look at the word again.
 void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::int64_t deadline = no_deadline) noexcept;
-/// Wakes one thread that sleeps on `word`, whose memory may be gone already: the kernel only compares
-/// addresses.
+/// Wakes one thread that sleeps on `word`, whose memory may be gone already: the kernel only
+/// compares addresses.
 void futex_wake(const std::atomic<std::uint32_t>* word) noexcept;
 
 }  // namespace weir::port

@@ -26,8 +26,10 @@ class blocking_threads {
     const std::lock_guard lock(m_);
     // Each waiting call has an idle thread of its own to look forward to, or a new one is made: a
     // call that came first may block for ever.
-    if (calls_.size() >= idle_) std::thread([this] { serve(); }).detach();
-    else ready_.notify_one();
+    if (calls_.size() >= idle_)
+      std::thread([this] { serve(); }).detach();
+    else
+      ready_.notify_one();
     calls_.push_back(call);
   }
 

@@ -7,8 +7,8 @@
 #include "runtime/runtime_core.hpp"
 #include "runtime/switch.hpp"
 
-// Declared here and not through <cxxabi.h>, whose declaration promises the same result for every call:
-// a compiler may then keep the address over a switch, on a thread where it is wrong.
+// Declared here and not through <cxxabi.h>, whose declaration promises the same result for every
+// call: a compiler may then keep the address over a switch, on a thread where it is wrong.
 namespace __cxxabiv1 {
 struct __cxa_eh_globals;
 extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
@@ -21,13 +21,15 @@ namespace fiber = boost::context::detail;
 
 constinit thread_local relaxed<carrier*> this_carrier{nullptr};
 
-constexpr std::uint32_t base_interval = 64;    // switches between two visits to the base
-constexpr std::uint32_t start_backlog = 256;   // tasks waiting, when go() lets them run first
+constexpr std::uint32_t base_interval = 64;   // switches between two visits to the base
+constexpr std::uint32_t start_backlog = 256;  // tasks waiting, when go() lets them run first
 
 }  // namespace
 
-// Neither is inlined: the address is this thread's, and must not be known to a caller that switches.
-// Ordering: relaxed in both; only this thread uses it, from the stacks that it runs: see relaxed.hpp.
+// Neither is inlined: the address is this thread's, and must not be known to a caller that
+// switches.
+// Ordering: relaxed in both; only this thread uses it, from the stacks that it runs: see
+// relaxed.hpp.
 [[gnu::noinline]] exception_state get_thread_exceptions() noexcept {
   auto* here = reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals());
   return {std::atomic_ref(here->caught).load(std::memory_order_relaxed),
@@ -59,8 +61,8 @@ WEIR_NO_ASAN void carrier::jump(stack_shadow& own, void* target, stack_shadow& t
   const exception_state mine = get_thread_exceptions();
   own.leave(to, last, &rt.ids);
   const fiber::transfer_t from = fiber::jump_fcontext(target, this);
-  // Perhaps on another thread from here on: nothing that was read before the jump is good now, `this`
-  // included. Whoever left passes the carrier on.
+  // Perhaps on another thread from here on: nothing that was read before the jump is good now,
+  // `this` included. Whoever left passes the carrier on.
   auto* here = static_cast<carrier*>(from.data);
   ordered_after(here);
   here->arrive(from.fctx, own);
@@ -96,8 +98,8 @@ void carrier::recycle(task* t) noexcept {
 void carrier::run_next(task* t) noexcept {
   running_ = t;
   t->home = this;
-  // Ordering: relaxed; whoever holds a ready task is alone with it. The next to read this is the one
-  // who claims its next operation, ordered by the lock under which that was linked.
+  // Ordering: relaxed; whoever holds a ready task is alone with it. The next to read this is the
+  // one who claims its next operation, ordered by the lock under which that was linked.
   t->parked.store(false, std::memory_order_relaxed);
   switches += 1;
 }
@@ -219,8 +221,8 @@ void carrier::start(task* t) {
   if (share(t)) return;
   lane.push_back(t);
   rt.note_surplus();
-  // Go would preempt a task that starts others without end. Here it steps back: what it started runs
-  // while its stack is warm, and reuses few stacks instead of filling memory.
+  // Go would preempt a task that starts others without end. Here it steps back: what it started
+  // runs while its stack is warm, and reuses few stacks instead of filling memory.
   if (lane.count() > start_backlog && running_ != nullptr) yield_current();
 }
 
@@ -265,8 +267,8 @@ bool carrier::has_mail_for_sure() noexcept {
 
 bool carrier::wake() noexcept {
   // Ordering: seq_cst; whoever calls has written what there is to see (a flag, a timer) in the same
-  // order, or mail under its lock, and the sleeper looks for that after it has set asleep_: one of the
-  // two sees the other.
+  // order, or mail under its lock, and the sleeper looks for that after it has set asleep_: one of
+  // the two sees the other.
   if (asleep_.load(std::memory_order_seq_cst) == 0) return false;
   // Ordering: seq_cst; as above. Only one caller pays for the system call.
   if (asleep_.exchange(0, std::memory_order_seq_cst) == 1) port::futex_wake(&asleep_);

@@ -3,11 +3,11 @@
 // A carrier: an OS thread that runs tasks, one at a time, and switches between them.
 //
 // A task that waits picks the next one itself and jumps to it: one switch, not two. Every so often,
-// and when there is nothing at hand, it jumps to the base instead, the thread's own stack, where the
-// carrier looks further: its inbox, the timers, other carriers, and at last sleep.
+// and when there is nothing at hand, it jumps to the base instead, the thread's own stack, where
+// the carrier looks further: its inbox, the timers, other carriers, and at last sleep.
 //
-// A switch leaves something to do to the one who arrives, since only then is the stack that was left
-// at rest: mark its task parked, put it back into the lane, or recycle it (arrive()).
+// A switch leaves something to do to the one who arrives, since only then is the stack that was
+// left at rest: mark its task parked, put it back into the lane, or recycle it (arrive()).
 //
 // Locality first: what a task wakes runs next on the same carrier. Only if the work is coarse
 // (grain.hpp), or if this carrier is stuck in one task (watch.hpp), does work move to an idle one.

@@ -2,8 +2,8 @@
 #pragma once
 // A lock for two sides of which one, the owner, comes all the time and the other seldom. The owner
 // pays two plain stores and a load; the outsider pays a barrier on every processor.
-// (Dekker's handshake with the owner's half of the fence moved to the other side; the idea is that of
-// Dice, Huang and Yang, "Asymmetric Dekker synchronization", 2001.)
+// (Dekker's handshake with the owner's half of the fence moved to the other side; the idea is that
+// of Dice, Huang and Yang, "Asymmetric Dekker synchronization", 2001.)
 //
 // Invariant: the owner is inside only if busy_, an outsider only if wanted_; each sets its own flag
 // before it looks at the other's, with a full barrier in between: the owner's is made by the

@@ -6,8 +6,8 @@
 //
 // The meter counts events (switches between tasks, and operations on channels, which add what they
 // counted when they block) and reads the clock at the end of a window of switches. Time per event
-// above `coarse_ns` is coarse work: spread it. The window adapts: some 20 µs, so that the clock costs
-// little when work is fine, and every switch is measured when it is coarse.
+// above `coarse_ns` is coarse work: spread it. The window adapts: some 20 µs, so that the clock
+// costs little when work is fine, and every switch is measured when it is coarse.
 
 #include <algorithm>
 #include <cstdint>
@@ -35,7 +35,8 @@ class grain_meter {
     const time_ns spent = std::max<time_ns>(now - since_, 0);
     const std::int64_t events = std::max<std::int64_t>(switches + operations_, 1);
     coarse_ = spent / events >= coarse_ns;
-    // The window that would have taken window_ns at this pace, at most four times as long as the last.
+    // The window that would have taken window_ns at this pace, at most four times as long as the
+    // last.
     const std::int64_t fitting = switches * window_ns / std::max<time_ns>(spent, 1);
     open(now, std::clamp<std::int64_t>(std::min(fitting, window_ * 4), 1, window_max));
   }

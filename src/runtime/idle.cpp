@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What a carrier does when it has nothing to do. Part of runtime_core; see there.
 //
-// No wake-up is lost: whoever makes work (mail, a timer, a surplus, a stop) writes it first and looks
-// for a sleeper then; a carrier announces that it sleeps first (asleep_, spare_, watcher_) and looks
-// for work then. Both sides in sequentially consistent order, or for mail under its lock, so one of
-// them sees the other:
+// No wake-up is lost: whoever makes work (mail, a timer, a surplus, a stop) writes it first and
+// looks for a sleeper then; a carrier announces that it sleeps first (asleep_, spare_, watcher_)
+// and looks for work then. Both sides in sequentially consistent order, or for mail under its lock,
+// so one of them sees the other:
 //   maker:    write work        | look at asleep_/spare_
 //   sleeper:  set asleep_/spare_| look for work
 
@@ -19,9 +19,9 @@
 namespace weir::detail {
 namespace {
 
-constexpr int spin_rounds = 200;                   // some microseconds
-constexpr time_ns watch_first_ns = 200'000;        // how often the watcher looks, at first
-constexpr std::uint32_t watch_round_max = 5;       // and doubling up to 6.4 ms
+constexpr int spin_rounds = 200;              // some microseconds
+constexpr time_ns watch_first_ns = 200'000;   // how often the watcher looks, at first
+constexpr std::uint32_t watch_round_max = 5;  // and doubling up to 6.4 ms
 
 void relax_cpu() noexcept {
 #if defined(__x86_64__)

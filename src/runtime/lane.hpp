@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// A carrier's own queue of ready tasks: one that runs next, and the rest in order. Its owner pays no
-// atomic exchange; an outsider may take from it through the gate when the owner is stuck in one task.
+// A carrier's own queue of ready tasks: one that runs next, and the rest in order. Its owner pays
+// no atomic exchange; an outsider may take from it through the gate when the owner is stuck in one
+// task.
 //
 // A task that keeps being woken into the runs-next place cannot keep the others waiting for ever:
 // after `streak_max` in a row it goes to the end of the queue (Go shares a time slice instead).

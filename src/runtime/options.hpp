@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// Checks of runtime_options. Each throws std::invalid_argument that names what is wrong, and the range.
+// Checks of runtime_options. Each throws std::invalid_argument that names what is wrong, and the
+// range.
 
 #include "weir/runtime.hpp"
 

@@ -17,8 +17,9 @@ void stop_now() noexcept {
   runtime_core* core = to_stop.exchange(nullptr, std::memory_order_acquire);
   if (core == nullptr || fork_generation() != core->generation()) return;
   core->stop();
-  // A carrier that is inside a task's own code stops when that comes back to us, if ever: a task that
-  // computes cannot be stopped from outside. So the wait is bounded; usually it is microseconds.
+  // A carrier that is inside a task's own code stops when that comes back to us, if ever: a task
+  // that computes cannot be stopped from outside. So the wait is bounded; usually it is
+  // microseconds.
   const auto bound = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
   if (core->wait_for_carriers(bound)) {
     core->join();
@@ -27,8 +28,8 @@ void stop_now() noexcept {
   }
 }
 
-/// The destructors of the main thread's thread-locals are the first thing that exit() runs, ahead of
-/// every static object's, whatever the order in which those were made.
+/// The destructors of the main thread's thread-locals are the first thing that exit() runs, ahead
+/// of every static object's, whatever the order in which those were made.
 struct main_thread_end {
   ~main_thread_end() {
     if (getpid() == gettid()) stop_now();

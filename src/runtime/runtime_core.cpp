@@ -109,7 +109,8 @@ carrier* runtime_core::first_attached() const noexcept {
 }
 
 void runtime_core::inject(task* t) {
-  // Once it is ready the task may run, end, and be the last that the runtime's destructor waits for.
+  // Once it is ready the task may run, end, and be the last that the runtime's destructor waits
+  // for.
   const std::shared_ptr<runtime_core> keep = immortal_ ? nullptr : shared_from_this();
   for (;;) {
     carrier* home = t->home;
@@ -250,8 +251,8 @@ std::uint64_t runtime_core::live_tasks() const noexcept {
 void runtime_core::begin_shutdown() noexcept {
   // Ordering: seq_cst; pairs with new_task() and task_finished().
   closing_.store(true, std::memory_order_seq_cst);
-  // Carriers count a task as finished and then look at closing_, without a fence: this is theirs. So
-  // either they see it and report, or the caller, who looks after this, sees the count.
+  // Carriers count a task as finished and then look at closing_, without a fence: this is theirs.
+  // So either they see it and report, or the caller, who looks after this, sees the count.
   port::process_barrier();
 }
 

@@ -59,7 +59,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void note_surplus() {
     // Ordering: relaxed on the first look, a hint that keeps the common case to one load; see
     // arm_watch() for the rest.
-    if (!watch_armed_.load(std::memory_order_relaxed) && has_spare()) [[unlikely]] arm_watch();
+    if (!watch_armed_.load(std::memory_order_relaxed) && has_spare()) [[unlikely]]
+      arm_watch();
   }
   /// Gives tasks to an idle carrier, `preferred` if that is idle; false if there is none.
   [[nodiscard]] bool give_to_idle(task_chain tasks, carrier* preferred);
@@ -99,7 +100,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void abandon() noexcept;
   void task_finished() noexcept {
     // Ordering: relaxed; see begin_shutdown(), whose barrier makes this safe.
-    if (closing_.load(std::memory_order_relaxed)) [[unlikely]] report_if_drained();
+    if (closing_.load(std::memory_order_relaxed)) [[unlikely]]
+      report_if_drained();
   }
   /// From now on only its own tasks start tasks, and the end of the last is reported.
   void begin_shutdown() noexcept;
@@ -143,16 +145,18 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     // Ordering: acquire; pairs with the release that publishes a new carrier.
     return carrier_count_.load(std::memory_order_acquire);
   }
-  [[nodiscard]] carrier& at(int i) const noexcept { return *carriers_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] carrier& at(int i) const noexcept {
+    return *carriers_[static_cast<std::size_t>(i)];
+  }
   void count_spare(int change) noexcept {
     // Ordering: seq_cst; an idle carrier counts itself before it looks for work a last time, a
     // carrier with a surplus looks at the count after it has queued it: one sees the other.
     spare_.fetch_add(change, std::memory_order_seq_cst);
   }
 
-  const unsigned generation_;  // of the process: differs in a forked child
-  bool immortal_ = false;      // constant after default_core() has published this
-  std::mutex m_;               // guards threads_, free_, attached_, and the making of carriers
+  const unsigned generation_;      // of the process: differs in a forked child
+  bool immortal_ = false;          // constant after default_core() has published this
+  std::mutex m_;                   // guards threads_, free_, attached_, and the making of carriers
   std::condition_variable ended_;  // a carrier has
   std::vector<std::thread> threads_;
   std::vector<carrier*> free_;  // without a thread, for reuse
@@ -170,6 +174,5 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::atomic<bool> stop_{false};
   std::shared_ptr<runtime_core> self_;  // when abandoned
 };
-
 
 }  // namespace weir::detail

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// Tells AddressSanitizer and ThreadSanitizer that a thread goes on on another stack. Costs nothing in
-// other builds.
+// Tells AddressSanitizer and ThreadSanitizer that a thread goes on on another stack. Costs nothing
+// in other builds.
 
 #include <cstddef>
 
@@ -77,8 +77,7 @@ class stack_shadow {
   }
   /// On the stack that is left, just before the switch. `last`: it will not be returned to; that is
   /// then ordered before whoever calls ordered_after(end_mark).
-  WEIR_NO_ASAN void leave([[maybe_unused]] stack_shadow& to,
-                          [[maybe_unused]] bool last,
+  WEIR_NO_ASAN void leave([[maybe_unused]] stack_shadow& to, [[maybe_unused]] bool last,
                           [[maybe_unused]] void* end_mark) noexcept {
 #if defined(WEIR_ASAN)
     __sanitizer_start_switch_fiber(last ? nullptr : &fake_, to.bottom_, to.size_);
@@ -117,11 +116,11 @@ class stack_shadow {
 #endif
 };
 
-/// Tells ThreadSanitizer of an order that it cannot see, since switches are none to it: what came before
-/// `ordered_before` on a mark comes before what follows an `ordered_after` on it. Such orders are:
-/// a task's making before its start, a wake-up before the return from the park that it ends (carried by the lane, the inbox's lock or the
-/// gate), a carrier thread's start before the tasks that it runs, and the end of a runtime's tasks before
-/// its own.
+/// Tells ThreadSanitizer of an order that it cannot see, since switches are none to it: what came
+/// before `ordered_before` on a mark comes before what follows an `ordered_after` on it. Such
+/// orders are: a task's making before its start, a wake-up before the return from the park that it
+/// ends (carried by the lane, the inbox's lock or the gate), a carrier thread's start before the
+/// tasks that it runs, and the end of a runtime's tasks before its own.
 inline void ordered_before([[maybe_unused]] void* mark) noexcept {
 #if defined(WEIR_TSAN)
   __tsan_release(mark);

@@ -14,8 +14,8 @@ void spin_lock::lock_slow() noexcept {
   constexpr int spins = 64;     // a holder that runs is done by then
   constexpr int yields = 1024;  // one that was preempted gets to run
   for (int round = 0;; ++round) {
-    // Ordering: relaxed for the look, which keeps the line shared; acquire for taking it, pairs with
-    // the release in unlock().
+    // Ordering: relaxed for the look, which keeps the line shared; acquire for taking it, pairs
+    // with the release in unlock().
     if (!held_.load(std::memory_order_relaxed) &&
         !held_.exchange(true, std::memory_order_acquire)) {
       return;

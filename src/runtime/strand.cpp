@@ -66,7 +66,9 @@ void strand::park(wait_reason why) const {
   }
 }
 
-bool strand::park_thread_until(std::int64_t deadline) const { return park_thread(*word_, deadline); }
+bool strand::park_thread_until(std::int64_t deadline) const {
+  return park_thread(*word_, deadline);
+}
 
 void strand::wake() const {
   if (task* t = task_) {

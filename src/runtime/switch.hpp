@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// The state that belongs to a thread but must follow a task: what the C++ runtime knows of exceptions
-// in flight. A task may wait inside a catch block, and another may throw meanwhile.
+// The state that belongs to a thread but must follow a task: what the C++ runtime knows of
+// exceptions in flight. A task may wait inside a catch block, and another may throw meanwhile.
 
 namespace weir::detail {
 

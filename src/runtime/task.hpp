@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// A task: a stack, and at its very top this header. Made and recycled by stack_pool, switched to and
-// from by carrier.
+// A task: a stack, and at its very top this header. Made and recycled by stack_pool, switched to
+// and from by carrier.
 //
 // Who may touch what
 //   context, next, home      the carrier that runs or holds the task

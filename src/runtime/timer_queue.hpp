@@ -24,8 +24,9 @@ class timer_entry {
   timer_entry& operator=(const timer_entry&) = delete;
   virtual ~timer_entry() = default;
 
-  /// Called when due, under the queue's lock, already removed: must be short, and not use the queue.
-  /// What takes longer is returned, with a reference, and its finish() called without the lock.
+  /// Called when due, under the queue's lock, already removed: must be short, and not use the
+  /// queue. What takes longer is returned, with a reference, and its finish() called without the
+  /// lock.
   struct deferred {
     virtual void finish() = 0;  // and drops the reference
    protected:

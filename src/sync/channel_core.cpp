@@ -27,7 +27,7 @@ channel_core::channel_core(const element_ops& element, std::size_t capacity)
                             std::to_string(ops.size) + "-byte values does not fit into memory.");
   }
   if (capacity == 0) return;
-  slots = static_cast<std::byte*>(::operator new(capacity * ops.size, std::nothrow));
+  slots = static_cast<std::byte*>(::operator new(capacity* ops.size, std::nothrow));
   if (slots == nullptr) {
     throw std::length_error("weir::channel: no memory for capacity " + std::to_string(capacity) +
                             " of " + std::to_string(ops.size) + "-byte values.");
@@ -127,8 +127,8 @@ bool channel_core::close() noexcept {
     const std::lock_guard guard(lock);
     if (closed_plain) return false;
     closed_plain = true;
-    // Ordering: release; pairs with is_closed() and context::cancelled(): what came before the close
-    // is visible to whoever sees it.
+    // Ordering: release; pairs with is_closed() and context::cancelled(): what came before the
+    // close is visible to whoever sees it.
     closed.store(true, std::memory_order_release);
     while (wait_node* n = receivers.claim_front()) wakes.add(*n);
     while (wait_node* n = senders.claim_front()) wakes.add(*n);

@@ -53,14 +53,13 @@ class context_state : public shared_object {
   std::any value;                    // constant
 
  protected:
-  /// Undoes what lets others find this node by itself: its parent's list, its timer, its stop callback.
-  /// After it only references that were taken before remain. Idempotent.
+  /// Undoes what lets others find this node by itself: its parent's list, its timer, its stop
+  /// callback. After it only references that were taken before remain. Idempotent.
   virtual void hide() noexcept {}
 
  private:
   ref<context_state> parent_;
 };
-
 
 /// A node that can be cancelled, at a time or by hand.
 class cancel_node final : public context_state, public timer_entry, private timer_entry::deferred {
@@ -108,7 +107,7 @@ class cancel_node final : public context_state, public timer_entry, private time
   std::vector<std::shared_ptr<after_callback>> callbacks_;
   std::optional<std::stop_source> stop_source_;
 
-  cancel_node* up_ = nullptr;  // constant: whose child this is; alive as long as this
+  cancel_node* up_ = nullptr;    // constant: whose child this is; alive as long as this
   cancel_node* next_ = nullptr;  // these three: guarded by up_->m_
   cancel_node* prev_ = nullptr;
   bool linked_ = false;

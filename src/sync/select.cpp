@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Select, after Go's runtime/select.go: lock every channel in the order of addresses, so that selects
-// which overlap cannot deadlock; decide; or wait in every queue at once, to be claimed by exactly one.
+// Select, after Go's runtime/select.go: lock every channel in the order of addresses, so that
+// selects which overlap cannot deadlock; decide; or wait in every queue at once, to be claimed by
+// exactly one.
 //
-// A signal (a context's done()) only ever closes, and once. So it need not be locked to decide: it is
-// looked at last, while the channels are locked. If it is open then, there was an instant (that look)
-// at which nothing was ready, since the channels could not change. Signals are locked after channels,
-// one at a time, to wait.
+// A signal (a context's done()) only ever closes, and once. So it need not be locked to decide: it
+// is looked at last, while the channels are locked. If it is open then, there was an instant (that
+// look) at which nothing was ready, since the channels could not change. Signals are locked after
+// channels, one at a time, to wait.
 
 #include "weir/select.hpp"
 
@@ -28,7 +29,9 @@ constexpr std::size_t usual = 8;  // up to so many cases need no allocation
 random_source& random_here() {
   if (carrier* c = carrier::current()) return c->random;
   struct seeded : random_source {
-    seeded() { seed(static_cast<std::uint64_t>(steady_now()) ^ reinterpret_cast<std::uintptr_t>(this)); }
+    seeded() {
+      seed(static_cast<std::uint64_t>(steady_now()) ^ reinterpret_cast<std::uintptr_t>(this));
+    }
   };
   thread_local seeded mine;
   return mine;

@@ -25,7 +25,8 @@ class timer_state final : public shared_object, public timer_entry, private time
     if (timers_) timers_->remove(*this);
   }
 
-  /// Fires `first` from now, and then every `period` if that is not 0. True if it was still to fire.
+  /// Fires `first` from now, and then every `period` if that is not 0. True if it was still to
+  /// fire.
   bool restart(nanoseconds first, nanoseconds period) {
     runtime_core& rt = runtime_core::current();
     rt.check_fork();
@@ -34,7 +35,8 @@ class timer_state final : public shared_object, public timer_entry, private time
     period_ = period.count();
     timers_ = rt.timers;
     if (f_) retain();
-    const auto added = timers_->insert(*this, time_plus(rt.clock.now(), std::max<time_ns>(first.count(), 0)));
+    const auto added =
+        timers_->insert(*this, time_plus(rt.clock.now(), std::max<time_ns>(first.count(), 0)));
     if (added == timer_queue::added::first) rt.note_earlier_timer();
     if (added == timer_queue::added::closed && f_) release();  // the caller holds another
     return was_armed;

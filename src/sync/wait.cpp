@@ -34,8 +34,8 @@ bool wait_in(spin_lock& m, wait_list& list, wait_node& node, const context* unti
   list.push_back(node);
   lock.unlock();
 
-  // No wake-up is lost: from here on a claimer finds the node, and its wake() makes the park() return,
-  // even if it comes before it.
+  // No wake-up is lost: from here on a claimer finds the node, and its wake() makes the park()
+  // return, even if it comes before it.
   op.who.park(why);
   const bool was_served = op.winner() == served;
   if (!was_served) {

@@ -11,8 +11,7 @@ namespace weir::detail {
 /// Appends `node` to `list`, parks, and returns true when it was claimed there, false when `until`
 /// (may be null) was done first. `m` guards `list`; it is held on entry and free on return, also by
 /// exception (errc::forked). After it nobody touches `node`.
-bool wait_in(spin_lock& m, wait_list& list, wait_node& node, const context* until,
-             wait_reason why);
+bool wait_in(spin_lock& m, wait_list& list, wait_node& node, const context* until, wait_reason why);
 
 /// Takes `node` out of `list` if it is still in it; `m` is not held.
 void leave(spin_lock& m, wait_list& list, wait_node& node) noexcept;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Random programs of tasks, threads, channels, selects, cancels and closes, checked for conservation:
-// every item whose send succeeded is received exactly once or still in its channel at the end; one
-// whose send did not succeed is still its sender's. Usage: weir_stress [--seconds N] [--seed S]
+// Random programs of tasks, threads, channels, selects, cancels and closes, checked for
+// conservation: every item whose send succeeded is received exactly once or still in its channel at
+// the end; one whose send did not succeed is still its sender's. Usage: weir_stress [--seconds N]
+// [--seed S]
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -106,16 +107,12 @@ bool send_somehow(program& p, generator& random, item& mine) {
   switch (random() % 6) {
     case 0: return a.send(ctx, std::move(mine));
     case 1: return a.try_send(std::move(mine));
-    case 2:
-      weir::select(weir::on_send(a, mine, took), weir::on_done(ctx));
-      return sent;
+    case 2: weir::select(weir::on_send(a, mine, took), weir::on_done(ctx)); return sent;
     case 3:
       weir::select(weir::on_send(a, mine, took), weir::on_send(b, mine, took),
                    weir::after(std::chrono::microseconds(random() % 200)));
       return sent;
-    case 4:
-      weir::select(weir::on_send(a, mine, took), weir::otherwise());
-      return sent;
+    case 4: weir::select(weir::on_send(a, mine, took), weir::otherwise()); return sent;
     default: {
       auto [soon, cancel] = weir::with_timeout(ctx, std::chrono::microseconds(random() % 300));
       return a.send(soon, std::move(mine));
@@ -157,14 +154,14 @@ void receiver(program& p, std::uint64_t self) {
       }
     };
     switch (random() % 5) {
-      case 0:
-        take(a.receive(ctx));
-        break;
+      case 0: take(a.receive(ctx)); break;
       case 1:
         if (auto r = a.try_receive()) p.note_received(*r);
         weir::yield();
         break;
-      case 2: weir::select(weir::on_receive(a, take), weir::on_receive(b, take), weir::on_done(ctx)); break;
+      case 2:
+        weir::select(weir::on_receive(a, take), weir::on_receive(b, take), weir::on_done(ctx));
+        break;
       case 3:
         weir::select(weir::on_receive(a, take),
                      weir::after(std::chrono::microseconds(random() % 200)));
@@ -221,7 +218,8 @@ std::uint64_t number(std::string_view text) {
   std::uint64_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (error != std::errc() || end != text.data() + text.size()) {
-    std::fprintf(stderr, "weir_stress: not a number: %.*s\n", static_cast<int>(text.size()), text.data());
+    std::fprintf(stderr, "weir_stress: not a number: %.*s\n", static_cast<int>(text.size()),
+                 text.data());
     std::exit(2);
   }
   return n;
@@ -250,7 +248,8 @@ int main(int argc, char** argv) {
     items += run_program(seed + programs);
     ++programs;
   } while (std::chrono::steady_clock::now() < end && !(one && seconds == 0));
-  std::printf("weir_stress: %llu programs from seed %llu, %llu items: nothing lost, nothing doubled\n",
-              static_cast<unsigned long long>(programs), static_cast<unsigned long long>(seed),
-              static_cast<unsigned long long>(items));
+  std::printf(
+      "weir_stress: %llu programs from seed %llu, %llu items: nothing lost, nothing doubled\n",
+      static_cast<unsigned long long>(programs), static_cast<unsigned long long>(seed),
+      static_cast<unsigned long long>(items));
 }

@@ -9,8 +9,9 @@
 //   C2  count > 0      implies receivers is empty (of claimable waiters).
 //   C3  count < cap    implies senders is empty (of claimable waiters).
 //   C4  closed         implies both are empty, for ever.
-// So a value handed to a waiting receiver can be stolen by nobody, and order is kept: a receive from
-// a full channel takes the head and moves the first blocked sender's value to the tail, as in Go.
+// So a value handed to a waiting receiver can be stolen by nobody, and order is kept: a receive
+// from a full channel takes the head and moves the first blocked sender's value to the tail, as in
+// Go.
 
 #include <cstddef>
 #include <cstdint>
@@ -89,7 +90,8 @@ class channel_core : public shared_object {
   }
   [[nodiscard]] std::size_t size() noexcept;
   [[nodiscard]] std::size_t capacity() const noexcept { return hides_buffer ? 0 : cap; }
-  /// Destroys what is buffered; `lock` is held. For timers, whose stale tick must not outlive a stop.
+  /// Destroys what is buffered; `lock` is held. For timers, whose stale tick must not outlive a
+  /// stop.
   void clear_locked() noexcept;
   /// Tells the scheduler how many operations there were; `lock` is held.
   void report_operations() noexcept;
@@ -104,8 +106,8 @@ class channel_core : public shared_object {
   wait_list receivers;
   std::byte* slots = nullptr;
   const element_ops& ops;
-  bool signal = false;        // constant: a context's done(); only ever closed, never sent on
-  bool hides_buffer = false;  // constant: a timer's, which acts as if unbuffered
+  bool signal = false;              // constant: a context's done(); only ever closed, never sent on
+  bool hides_buffer = false;        // constant: a timer's, which acts as if unbuffered
   std::atomic<bool> closed{false};  // written under lock; read also without it, by is_closed()
 };
 

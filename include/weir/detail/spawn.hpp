@@ -35,7 +35,8 @@ inline constexpr body_ops body_ops_of{
     }};
 
 /// Starts a task on `where`, or on the current (else the default) runtime if null. Throws
-/// std::system_error errc::forked or errc::closed, std::bad_alloc if there is no memory for a stack.
+/// std::system_error errc::forked or errc::closed, std::bad_alloc if there is no memory for a
+/// stack.
 void spawn(runtime* where, std::string_view name, const body_ops& ops, void* callable);
 
 template <class F>

@@ -12,7 +12,8 @@ class spin_lock {
  public:
   void lock() noexcept {
     // Ordering: acquire; pairs with the release in unlock(): we see all the last holder wrote.
-    if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]] lock_slow();
+    if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
+      lock_slow();
   }
   void unlock() noexcept {
     // Ordering: release; pairs with the acquire in lock(); publishes what the lock guards.

@@ -37,7 +37,8 @@ class strand {
  public:
   [[nodiscard]] static strand current();
 
-  /// Blocks until wake(); returns at once if that has happened already. Called by the strand itself.
+  /// Blocks until wake(); returns at once if that has happened already. Called by the strand
+  /// itself.
   void park(wait_reason why) const;
   /// Lets park() return. Called exactly once for each park(), by anyone.
   void wake() const;
