@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <set>
 
@@ -153,9 +154,14 @@ TEST(channel_order, r15_r16_waiters_are_served_in_order_of_arrival) {
     wg.wait();
     EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4}));
 
+    std::mutex m;  // nothing orders the tasks after their receives
     std::vector<std::pair<int, int>> served;
     for (int i = 0; i < 5; ++i) {
-      wg.go([&, i] { served.emplace_back(i, *ch.receive()); });
+      wg.go([&, i] {
+        const int value = *ch.receive();
+        const std::lock_guard lock(m);
+        served.emplace_back(i, value);
+      });
       weir::yield();
     }
     for (int i = 0; i < 5; ++i) ch.send(i);

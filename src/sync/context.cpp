@@ -161,23 +161,29 @@ void cancel_node::follow(std::stop_token token) {
 
 // ---- deadlines ----------------------------------------------------------------------------------
 
-void cancel_node::set_deadline(time_ns when, std::exception_ptr cause) {
+bool cancel_node::plan_deadline(time_ns when, std::exception_ptr cause) {
   const context::clock::time_point at{std::chrono::nanoseconds(when)};
-  if (deadline && *deadline <= at) return;  // the parent's comes first
+  if (deadline && *deadline <= at) return false;  // the parent's comes first
   runtime_core& rt = runtime_core::current();
   rt.check_fork();
   deadline = at;
-  if (when <= rt.clock.now()) {
-    cancel(errc::deadline_exceeded, std::move(cause));
-    return;
-  }
   timers_ = rt.timers;
   deadline_cause_ = std::move(cause);
+  return true;
+}
+
+void cancel_node::arm_deadline(time_ns when) {
+  runtime_core& rt = runtime_core::current();
+  if (when <= rt.clock.now()) {
+    cancel(errc::deadline_exceeded, deadline_cause_);
+    return;
+  }
   switch (timers_->insert(*this, when)) {
     case timer_queue::added::first: rt.note_earlier_timer(); break;
     case timer_queue::added::later: break;
     case timer_queue::added::closed: cancel(errc::cancelled, nullptr); break;
   }
+  if (is_done()) timers_->remove(*this);  // cancelled from above before the insert
 }
 
 timer_entry::outcome cancel_node::fire(time_ns /*now*/) {
@@ -346,8 +352,10 @@ cancellable_context with_cancel(const context& parent) {
 cancellable_context with_deadline(const context& parent, context::clock::time_point when,
                                   std::exception_ptr cause) {
   auto node = detail::make_ref<cancel_node>(detail::state_of(parent));
+  const detail::time_ns at = when.time_since_epoch().count();
+  const bool own = node->plan_deadline(at, std::move(cause));  // before others can find it
   node->join_parent();
-  node->set_deadline(when.time_since_epoch().count(), std::move(cause));
+  if (own) node->arm_deadline(at);
   return detail::cancel_func_access::make(node);
 }
 

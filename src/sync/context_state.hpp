@@ -69,8 +69,10 @@ class cancel_node final : public context_state, public timer_entry, private time
 
   /// Links it under its parent's canceller, or cancels it at once if that is done.
   void join_parent();
-  /// Cancels it at `when`, at once if that has passed.
-  void set_deadline(time_ns when, std::exception_ptr cause);
+  /// Gives it a deadline, before join_parent(); false if its parent's is not later.
+  [[nodiscard]] bool plan_deadline(time_ns when, std::exception_ptr cause);
+  /// Cancels it then, at once if that has passed.
+  void arm_deadline(time_ns when);
   /// Cancels it when `token` is.
   void follow(std::stop_token token);
 
@@ -112,8 +114,8 @@ class cancel_node final : public context_state, public timer_entry, private time
   cancel_node* prev_ = nullptr;
   bool linked_ = false;
 
-  ref<timer_queue> timers_;  // constant; null without a deadline of its own
-  std::exception_ptr deadline_cause_;
+  ref<timer_queue> timers_;  // constant once published; null without a deadline of its own
+  std::exception_ptr deadline_cause_;  // constant, likewise
   bool abandoned_ = false;  // by the timer queue, before finish()
   std::optional<std::stop_callback<std::function<void()>>> following_;
 };

@@ -68,7 +68,10 @@ class lock_order {
     const auto end = room.begin() + static_cast<std::ptrdiff_t>(n);
     if (n > 1) std::sort(room.begin(), end, std::less<>());
     cores_ = {room.begin(), n > 1 ? std::unique(room.begin(), end) : end};
+    has_duplicates_ = cores_.size() < n;
   }
+  /// Does a channel stand in several cases?
+  [[nodiscard]] bool has_duplicates() const noexcept { return has_duplicates_; }
   void lock() noexcept {
     for (channel_core* c : cores_) c->lock.lock();
   }
@@ -81,6 +84,7 @@ class lock_order {
 
  private:
   std::span<channel_core*> cores_;
+  bool has_duplicates_ = false;
 };
 
 class selection {
@@ -181,7 +185,10 @@ class selection {
 
   void join_channels(operation& op) noexcept {
     locks_.report_operations();
-    for (std::size_t i = 0; i < records_.size(); ++i) {
+    if (locks_.has_duplicates()) shuffle();
+    for (std::size_t k = 0; k < records_.size(); ++k) {
+      const std::size_t i =
+          locks_.has_duplicates() ? static_cast<std::size_t>(nodes_[k].weight) : k;
       const select_record& r = records_[i];
       wait_node& n = nodes_[i];
       n.op = &op;
@@ -189,6 +196,16 @@ class selection {
       n.value = r.element;
       if (r.core == nullptr || r.core->signal) continue;
       (r.kind == case_kind::send ? r.core->senders : r.core->receivers).push_back(n);
+    }
+  }
+
+  /// A random order, kept in the nodes' weights, which channels do not use: of two cases on one
+  /// channel the first in its queue is served, and that must be either.
+  void shuffle() noexcept {
+    for (std::size_t k = 0; k < nodes_.size(); ++k) nodes_[k].weight = static_cast<std::int64_t>(k);
+    for (std::size_t k = records_.size(); k > 1; --k) {
+      std::swap(nodes_[k - 1].weight,
+                nodes_[random_here().below(static_cast<std::uint32_t>(k))].weight);
     }
   }
 

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""stop_test.py <weir> [test]: how `weir run` ends when it is told to, and that no child is left."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+
+from weir_process import PATIENCE, ToolTest, main, state_of, wait_until
+
+ENDLESS = "echo $$ >> {0}/pids; exec sleep 1000"
+STUBBORN = "trap '' TERM; echo $$ >> {0}/pids; while :; do sleep .05; done"
+GRACEFUL = "trap 'echo farewell; exit 7' TERM; echo $$ >> {0}/pids; while :; do sleep .01; done"
+FAMILY = "sh -c 'echo $$ >> {0}/pids; sleep 1000; :' & echo $$ >> {0}/pids; wait"
+
+
+class Stop(ToolTest):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.pids = []
+
+    def start_jobs(self, script, *options, jobs=2, pids=None, lines=5, **more):
+        """Starts weir, and waits until its jobs have noted their process numbers."""
+        weir = self.start(f"-j{jobs}", *options, "--", "sh", "-c", script.format(self.folder), "{}",
+                          **more)
+        weir.stdin.write(b"x\n" * lines)
+        weir.stdin.flush()
+        noted = self.lines_of(f"{self.folder}/pids", jobs if pids is None else pids)
+        self.pids = [int(pid) for pid in noted]
+        return weir
+
+    def assert_no_child_is_left(self):
+        self.assertEqual([pid for pid in self.pids if state_of(pid)], [])
+
+    def test_interrupt_leaves_no_child_and_is_130(self):
+        weir = self.start_jobs(ENDLESS)
+        weir.stdin.close()
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assertEqual(weir.stderr.read(),
+                         b"weir: stopped by SIGINT: 0 jobs done, 2 stopped, 3 not run.\n")
+        self.assert_no_child_is_left()
+
+    def test_termination_is_143_and_hang_up_129(self):
+        for number, expected in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            weir = self.start_jobs(ENDLESS, pids=2)
+            weir.send_signal(number)
+            self.assertEqual(weir.wait(timeout=PATIENCE), expected)
+            self.assertIn(b"the rest of the input not read", weir.stderr.read())
+            self.assert_no_child_is_left()
+            os.unlink(f"{self.folder}/pids")
+
+    def test_interrupt_while_waiting_for_input_ends_at_once(self):
+        weir = self.start("--", "echo")
+        weir.stdin.write(b"x\n")
+        weir.stdin.flush()
+        self.assertEqual(weir.stdout.readline(), b"x\n")
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assertIn(b"1 jobs done, 0 stopped, 0 not run, and the rest", weir.stderr.read())
+
+    def test_interrupt_with_an_endless_input_ends(self):
+        yes = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
+        self.addCleanup(self.end, yes)
+        weir = self.start("-j4", "--", "echo", stdin=yes.stdout)
+        self.assertEqual(weir.stdout.readline(), b"y\n")
+        weir.send_signal(signal.SIGINT)
+        weir.communicate(timeout=PATIENCE)
+        self.assertEqual(weir.returncode, 130)
+
+    def test_a_stubborn_child_is_killed_after_the_grace(self):
+        weir = self.start_jobs(STUBBORN, "--grace", "0.2")
+        begin = time.monotonic()
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assertGreater(time.monotonic() - begin, 0.19)
+        self.assert_no_child_is_left()
+
+    def test_a_second_interrupt_kills_at_once(self):
+        weir = self.start_jobs(STUBBORN, "--grace", "3600")
+        weir.send_signal(signal.SIGINT)
+        wait_until(lambda: not self.pending(weir.pid), "the first signal is taken")
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assert_no_child_is_left()
+
+    @staticmethod
+    def pending(pid):
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            fields = dict(line.split(":\t") for line in file if ":\t" in line)
+        return int(fields["ShdPnd"], 16) != 0
+
+    def test_a_third_interrupt_leaves_at_once_though_nobody_reads(self):
+        script = "head -c 10000000 /dev/zero; echo $$ >> {0}/pids; test {{}} = x || sleep 1000"
+        weir = self.start_jobs(script, "--grace", "3600", jobs=1)
+        for _ in range(3):
+            wait_until(lambda: not self.pending(weir.pid), "the signal before it is taken")
+            weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+
+    def test_a_child_that_ends_gracefully_is_heard(self):
+        weir = self.start_jobs(GRACEFUL, "--grace", "60")
+        weir.send_signal(signal.SIGTERM)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 143)
+        self.assertEqual(weir.stdout.read(), b"farewell\n" * 2)
+        self.assertEqual(weir.stderr.read().count(b"failed: exit 7"), 2)
+
+    def test_output_of_finished_jobs_is_printed_and_of_stopped_ones_not(self):
+        script = "echo {{}}; test {{}} = 1 || {{ echo $$ >> {0}/pids; exec sleep 1000; }}"
+        weir = self.start("-j2", "--", "sh", "-c", script.format(self.folder).replace("{{}}", "{}"))
+        weir.stdin.write(b"1\n2\n3\n")
+        weir.stdin.flush()
+        self.pids = [int(pid) for pid in self.lines_of(f"{self.folder}/pids", 2)]
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assertEqual(weir.stdout.read(), b"1\n")
+
+    def test_grandchildren_are_stopped_too(self):
+        weir = self.start_jobs(FAMILY, jobs=2, pids=4)
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assert_no_child_is_left()
+
+    def test_stubborn_grandchildren_are_killed_after_the_grace(self):
+        family = f"sh -c '{STUBBORN}' & echo $$ >> {{0}}/pids; wait".replace("trap ''", 'trap ""')
+        weir = self.start_jobs(family, "--grace", "0.2", jobs=2, pids=4)
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assert_no_child_is_left()
+
+    def test_one_who_left_the_group_and_holds_the_output_holds_nobody_up(self):
+        script = "setsid sh -c 'echo $$ >> {0}/pids; exec sleep 1000' & wait"
+        weir = self.start_jobs(script, jobs=1)
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        os.kill(self.pids[0], signal.SIGKILL)
+
+    def test_killing_the_tool_kills_its_children(self):
+        weir = self.start_jobs(ENDLESS)
+        weir.kill()
+        weir.wait()
+        for pid in self.pids:
+            wait_until(lambda pid=pid: not state_of(pid), "the children are dead")
+
+    def test_ignored_signals_stay_ignored(self):
+        weir = self.start_jobs("echo $$ >> {0}/pids; while [ ! -e {0}/go ]; do sleep .01; done",
+                               jobs=1, lines=1,
+                               prepare=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        weir.send_signal(signal.SIGHUP)
+        os.kill(self.pids[0], signal.SIGHUP)
+        with open(f"{self.folder}/go", "wb"):
+            pass
+        weir.stdin.close()
+        self.assertEqual((weir.wait(timeout=PATIENCE), weir.stderr.read()), (0, b""))
+
+    def test_suspending_the_tool_suspends_its_children(self):
+        weir = self.start_jobs("echo $$ >> {0}/pids; while [ ! -e {0}/go ]; do sleep .01; done",
+                               jobs=1, lines=1)
+        weir.send_signal(signal.SIGTSTP)
+        for pid in (weir.pid, self.pids[0]):
+            wait_until(lambda pid=pid: state_of(pid) == "T", "all are suspended")
+        with open(f"{self.folder}/go", "wb"):
+            pass
+        weir.send_signal(signal.SIGCONT)
+        weir.stdin.close()
+        self.assertEqual(weir.wait(timeout=PATIENCE), 0)
+
+    def test_a_suspended_child_is_stopped_as_well(self):
+        weir = self.start_jobs(ENDLESS, "--grace", "3600", jobs=1)
+        os.kill(self.pids[0], signal.SIGSTOP)
+        wait_until(lambda: state_of(self.pids[0]) == "T", "it is suspended")
+        weir.send_signal(signal.SIGTERM)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 143)
+
+
+if __name__ == "__main__":
+    main()

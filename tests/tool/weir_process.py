@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""What the tool's tests share: running it, and waiting for things to be so."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+PATIENCE = 60  # seconds that anything may take on a busy machine
+SANITIZED = "WEIR_SANITIZED" in os.environ  # memory cannot be judged
+
+
+def as_from_a_shell():
+    """Gives the child the signals a shell would give it, whatever started the tests."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGTSTP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def limited(what, soft, hard=None):
+    """For start(prepare=...): sets a resource limit."""
+    return lambda: resource.setrlimit(what, (soft, soft if hard is None else hard))
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited in vain until {what}")
+        time.sleep(0.005)
+
+
+def state_of(pid):
+    """The letter of its state, None when there is no such process (a zombie counts as none)."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            state = file.read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state in "ZX" else state
+
+
+def kib_of(pid, field):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+    raise AssertionError(f"no {field}")
+
+
+class ToolTest(unittest.TestCase):
+    weir = None  # the path of the tool
+
+    def start(self, *arguments, prepare=None, env=None, **streams):
+        def before():
+            as_from_a_shell()
+            if prepare:
+                prepare()
+
+        for name in ("stdin", "stdout", "stderr"):
+            streams.setdefault(name, subprocess.PIPE)
+        environment = {**os.environ, **(env or {})}
+        process = subprocess.Popen([self.weir, "run", *arguments], preexec_fn=before,
+                                   env=environment, **streams)
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass
+
+    def run_weir(self, *arguments, text=b"", **options):
+        """Runs it to the end with `text` as its input; (status, stdout, stderr)."""
+        process = self.start(*arguments, **options)
+        out, err = process.communicate(text, timeout=PATIENCE)
+        return process.returncode, out, err
+
+    def lines_of(self, path, count):
+        """The lines of a file, once there are so many; the file may not exist yet."""
+        def read():
+            try:
+                with open(path, encoding="utf-8") as file:
+                    return [line for line in file.read().split("\n")[:-1] if line]
+            except FileNotFoundError:
+                return []
+
+        wait_until(lambda: len(read()) >= count, f"{path} has {count} lines")
+        return read()
+
+
+def main():
+    """Runs one test, which must exist, or all of them."""
+    ToolTest.weir = os.path.abspath(sys.argv.pop(1))
+    if len(sys.argv) == 1:
+        unittest.main(verbosity=2)
+    name = sys.argv[1]
+    classes = [item for item in vars(sys.modules["__main__"]).values()
+               if isinstance(item, type) and issubclass(item, ToolTest) and hasattr(item, name)]
+    if len(classes) != 1:
+        sys.exit(f"{len(classes)} tests are called {name}")
+    result = unittest.TextTestRunner(verbosity=2).run(classes[0](name))
+    sys.exit(0 if result.wasSuccessful() else 1)
