@@ -61,7 +61,8 @@ int checked_jobs(const std::string& text) {
   if (text.empty()) return std::min(default_carriers(), jobs_max);
   const auto jobs = number<int>(text);
   if (!jobs || *jobs < 1 || *jobs > jobs_max) {
-    throw tool_error({"--jobs", fmt::format("'{}' is not a whole number from 1 to {}", text, jobs_max),
+    throw tool_error({"--jobs",
+                      fmt::format("'{}' is not a whole number from 1 to {}", text, jobs_max),
                       "Give the number of jobs to run at once, as in -j 4"});
   }
   return *jobs;
@@ -71,16 +72,16 @@ std::chrono::milliseconds checked_grace(const std::string& text) {
   if (text.empty()) return run_options{}.grace;
   const auto seconds = number<double>(text);
   if (!seconds || !(*seconds >= 0) || *seconds > grace_max_seconds) {
-    throw tool_error({"--grace", fmt::format("'{}' is not a number of seconds from 0 to {}", text,
-                                             grace_max_seconds),
-                      "Give the seconds between SIGTERM and SIGKILL, as in --grace 0.5"});
+    throw tool_error(
+        {"--grace",
+         fmt::format("'{}' is not a number of seconds from 0 to {}", text, grace_max_seconds),
+         "Give the seconds between SIGTERM and SIGKILL, as in --grace 0.5"});
   }
   return std::chrono::milliseconds(static_cast<std::int64_t>(*seconds * 1000));
 }
 
 void describe(CLI::App& app, raw_options& raw) {
   app.name("weir run");
-  app.usage("Usage: weir run [options] [--] command [argument...]\n");
   app.footer(std::string(run_footer));
   app.prefix_command();
   app.set_help_flag("-h,--help", "Print this help");
@@ -96,11 +97,23 @@ void describe(CLI::App& app, raw_options& raw) {
 /// The command: everything from the first argument that is no option of ours, or that follows `--`.
 std::vector<std::string> command_of(const CLI::App& app) {
   std::vector<std::string> command = app.remaining();
-  if (!command.empty() && command.front() == "--") command.erase(command.begin());
+  if (!command.empty() && command.front() == "--") {
+    command.erase(command.begin());
+  } else if (!command.empty() && command.front().starts_with('-')) {
+    throw tool_error({command.front(), "is not an option of weir run", "See weir run --help"});
+  }
   if (command.empty()) {
     throw tool_error({"run", "no command is given", "Say what to run, as in weir run -- echo {}"});
   }
   return command;
+}
+
+std::string help_of(const CLI::App& app) {
+  constexpr std::string_view short_usage = "weir run [OPTIONS]";
+  std::string text = app.help();
+  const std::size_t at = text.find(short_usage);
+  if (at == std::string::npos) return text;
+  return text.replace(at, short_usage.size(), "weir run [options] [--] command [argument...]");
 }
 
 command_line parse_run(std::vector<std::string> arguments) {
@@ -111,7 +124,7 @@ command_line parse_run(std::vector<std::string> arguments) {
   try {
     app.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
-    return {std::nullopt, app.help()};
+    return {std::nullopt, help_of(app)};
   } catch (const CLI::ParseError& e) {
     throw tool_error({"run", e.what(), "See weir run --help"});
   }

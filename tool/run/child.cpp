@@ -25,19 +25,27 @@ output_stream::state output_stream::pull(std::span<char> scratch, int& error) {
   return state::progress;
 }
 
-void child::signal_group(int signal) const noexcept { (void)kill(-pid, signal); }
+void child::signal_group(int signal) const noexcept {
+  if (group > 0) (void)kill(-group, signal);
+}
 
-outcome child::reap() {
+bool child::group_lives() const noexcept { return group > 0 && kill(-group, 0) == 0; }
+
+void child::reap() {
   siginfo_t how{};
-  while (waitid(P_PID, static_cast<id_t>(pid), &how, WEXITED) != 0 && errno == EINTR) {
+  while (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED) != 0 && errno == EINTR) {
   }
-  outcome end;
-  end.number = number;
+  pidfd.reset();
   end.how = how.si_code == CLD_EXITED ? ending::exited : ending::killed;
   end.code = how.si_status;
+  if (!group_lives()) group = -1;  // the number may be given to others from now on
+}
+
+outcome child::take_outcome() {
+  end.number = number;
   end.out = std::move(out.kept);
   end.err = std::move(err.kept);
-  return end;
+  return std::move(end);
 }
 
 }  // namespace weir::tool

@@ -42,9 +42,10 @@ struct child {
 
   std::uint64_t number;
   sender<outcome> reply;
-  pid_t pid = -1;   // also its process group
-  unique_fd pidfd;  // closed when it has ended, though it is not reaped before finish()
+  pid_t group = -1;  // its process group, which has the number of the process; -1: nobody is left
+  unique_fd pidfd;   // closed when it has ended and is reaped
   output_stream out, err;
+  outcome end;            // filled in by reap() and take_outcome()
   int keep_error = 0;     // errno when its output could not be kept
   bool finished = false;  // replied; only waits to be removed
 
@@ -53,8 +54,13 @@ struct child {
   [[nodiscard]] bool complete() const noexcept { return ended() && !out.pipe && !err.pipe; }
   /// Sends a signal to its process group.
   void signal_group(int signal) const noexcept;
-  /// Reaps it; how it ended and what it wrote.
-  [[nodiscard]] outcome reap();
+  /// Is anybody left of its process group?
+  [[nodiscard]] bool group_lives() const noexcept;
+  /// Reaps it, which has ended. At once, though others of its group may still hold the pipes: they
+  /// may be waiting for it to be gone.
+  void reap();
+  /// How it ended and what it wrote.
+  [[nodiscard]] outcome take_outcome();
 };
 
 }  // namespace weir::tool

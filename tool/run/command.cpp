@@ -81,9 +81,12 @@ std::string quoted(std::string_view argument) {
   }
   std::string text = "'";
   for (const char c : argument) {
-    if (c == '\'') text += "'\\''";
-    else if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') text += '?';
-    else text += c;
+    if (c == '\'')
+      text += "'\\''";
+    else if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
+      text += '?';
+    else
+      text += c;
   }
   return text += "'";
 }
@@ -136,7 +139,8 @@ std::string command_template::describe(std::string_view record) const {
   for (const std::string& argument : arguments_) {
     std::string whole;
     replace_places(argument, shown, [&](std::string_view piece) { whole += piece; });
-    text += (text.empty() ? "" : " ") + quoted(whole);
+    if (!text.empty()) text += ' ';
+    text += quoted(whole);
     if (text.size() > bytes_max) break;
   }
   if (text.size() > bytes_max) {

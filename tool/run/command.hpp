@@ -19,16 +19,16 @@ struct prepared_command {
   int lookup_error = 0;
   /// Every argument, each with its NUL.
   std::vector<char> text;
-  /// One free place, then the arguments (pointers into `text`), then null. The free place is for the
-  /// shell that runs a script without a `#!` line, as execvp() does.
+  /// One free place, then the arguments (pointers into `text`), then null. The free place is for
+  /// the shell that runs a script without a `#!` line, as execvp() does.
   std::vector<char*> argv;
 };
 
 class command_template {
  public:
-  /// `arguments` is the program and its arguments, with `{}` where the record goes; without any `{}`
-  /// the record becomes the last argument. A program without `{}` is looked up here and now: throws
-  /// tool_error with status 127 if it is not found, 126 if it cannot be executed.
+  /// `arguments` is the program and its arguments, with `{}` where the record goes; without any
+  /// `{}` the record becomes the last argument. A program without `{}` is looked up here and now:
+  /// throws tool_error with status 127 if it is not found, 126 if it cannot be executed.
   explicit command_template(std::vector<std::string> arguments);
 
   [[nodiscard]] prepared_command expand(std::string_view record) const;

@@ -41,13 +41,13 @@ file_budget make_room_for(int jobs) {
     return budget;
   }
   if (budget.limit < files_least) {
-    throw tool_error({"open files", fmt::format("the limit is {}, a job needs {}", budget.limit,
-                                                files_least),
+    throw tool_error({"open files",
+                      fmt::format("the limit is {}, a job needs {}", budget.limit, files_least),
                       "Raise it with ulimit -n"});
   }
   const rlim_t besides = std::min(files_besides, budget.limit / 2 + files_a_job);
-  budget.jobs = static_cast<int>(std::clamp<rlim_t>((budget.limit - besides) / files_a_job, 1,
-                                                    static_cast<rlim_t>(jobs)));
+  budget.jobs = static_cast<int>(
+      std::clamp<rlim_t>((budget.limit - besides) / files_a_job, 1, static_cast<rlim_t>(jobs)));
   return budget;
 }
 

@@ -19,8 +19,8 @@ struct file_budget {
   rlim_t needed = 0;
 };
 
-/// Raises the soft limit as far as `jobs` at once need it and the hard one allows. Throws tool_error
-/// when there is not even room for one job.
+/// Raises the soft limit as far as `jobs` at once need it and the hard one allows. Throws
+/// tool_error when there is not even room for one job.
 [[nodiscard]] file_budget make_room_for(int jobs);
 
 }  // namespace weir::tool

@@ -35,7 +35,8 @@ void printer::print(const outcome& job) {
   if (!job.failed()) return;
   ++tally_.failed;
   if (quiet_) return;
-  write_line(fmt::format("weir: job {} failed: {}: {}\n", job.number, why_failed(job), job.command));
+  write_line(
+      fmt::format("weir: job {} failed: {}: {}\n", job.number, why_failed(job), job.command));
 }
 
 void printer::write(int fd, const spool& kept) {

@@ -5,18 +5,20 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <vector>
 
 #include "error.hpp"
+#include "weir/go.hpp"
 
 namespace weir::tool {
 
 reader::reader(const context& ctx, separator ends, const channel<job>& jobs)
     : ctx_(ctx), ends_(ends), jobs_(jobs), stop_(eventfd(0, EFD_CLOEXEC)) {
   if (!stop_) throw tool_error({"eventfd", std::strerror(errno), {}});
-  thread_ = std::thread([this] {
+  task_.go([this] {
     read_all();
     jobs_.close();
   });
@@ -25,9 +27,8 @@ reader::reader(const context& ctx, separator ends, const channel<job>& jobs)
 reader::~reader() { finish(); }
 
 void reader::finish() {
-  if (!thread_.joinable()) return;
   (void)eventfd_write(stop_.get(), 1);
-  thread_.join();
+  task_.wait();
 }
 
 void reader::read_all() {
@@ -45,20 +46,29 @@ void reader::read_all() {
 }
 
 ssize_t reader::read_some(char* buffer, std::size_t size) {
-  pollfd ready[2] = {{STDIN_FILENO, POLLIN, 0}, {stop_.get(), POLLIN, 0}};
-  for (;;) {
-    if (poll(ready, 2, -1) < 0) {
-      if (errno == EINTR) continue;
-      error_ = errno;
-      return -1;
-    }
-    if (ready[1].revents != 0) return -1;
+  while (wait_for_input()) {
     const ssize_t n = read(STDIN_FILENO, buffer, size);
     if (n >= 0) return n;
     if (errno == EINTR || errno == EAGAIN) continue;
     error_ = errno;
-    return -1;
+    break;
   }
+  return -1;
+}
+
+bool reader::wait_for_input() {
+  std::array<pollfd, 2> ready = {{{STDIN_FILENO, POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
+  // As a rule there is some; a thread is lent only for a wait.
+  int n = poll(ready.data(), ready.size(), 0);
+  if (n == 0) {
+    error_ = blocking([&] {
+      do {
+        n = poll(ready.data(), ready.size(), -1);
+      } while (n < 0 && errno == EINTR);
+      return n < 0 ? errno : 0;
+    });
+  }
+  return error_ == 0 && ready[1].revents == 0;
 }
 
 bool reader::take(std::string_view bytes) {

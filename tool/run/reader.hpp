@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// reader: a thread that turns standard input into jobs. It waits when the channel is full, so the
+// reader: a task that turns standard input into jobs. It waits when the channel is full, so the
 // input is read no faster than jobs are done, and of a record without end it keeps no more than can
 // be an argument.
 
+#include <sys/types.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "options.hpp"
 #include "run/job.hpp"
 #include "unique_fd.hpp"
 #include "weir/channel.hpp"
 #include "weir/context.hpp"
+#include "weir/sync.hpp"
 
 namespace weir::tool {
 
@@ -21,12 +24,12 @@ class reader {
  public:
   /// Starts to read; closes `jobs` at the end of the input, after an error, and when ctx is done.
   reader(const context& ctx, separator ends, const channel<job>& jobs);
-  /// Stops reading, even in the middle of a wait for input, and joins.
+  /// As finish().
   ~reader();
   reader(const reader&) = delete;
   reader& operator=(const reader&) = delete;
 
-  /// Stops reading and joins; what follows is then final.
+  /// Stops reading, even in the middle of a wait for input; what follows is final after it.
   void finish();
   /// The errno that ended the input early, or 0.
   [[nodiscard]] int error() const noexcept { return error_; }
@@ -39,6 +42,8 @@ class reader {
   void read_all();
   /// Bytes read, 0 at the end of the input, negative when it is over for another reason.
   [[nodiscard]] ssize_t read_some(char* buffer, std::size_t size);
+  /// Waits for input; false when told to stop, or on an error.
+  [[nodiscard]] bool wait_for_input();
   /// False when ctx is done.
   [[nodiscard]] bool take(std::string_view bytes);
   [[nodiscard]] bool end_record();
@@ -47,14 +52,14 @@ class reader {
   const context ctx_;
   const separator ends_;
   const channel<job> jobs_;
-  unique_fd stop_;  // an eventfd that interrupts the wait for input
-  // Touched by the thread, and by others after finish().
+  const unique_fd stop_;  // an eventfd that interrupts the wait for input
+  const wait_group task_;
+  // Touched by the task, and by others after finish().
   std::string record_;
   std::uint64_t length_ = 0;
   std::uint64_t number_ = 0;
   int error_ = 0;
   bool at_end_ = false;
-  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace weir::tool

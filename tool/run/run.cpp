@@ -23,6 +23,7 @@
 #include "weir/channel.hpp"
 #include "weir/context.hpp"
 #include "weir/go.hpp"
+#include "weir/runtime.hpp"
 #include "weir/sync.hpp"
 
 namespace weir::tool {
@@ -60,15 +61,17 @@ outcome do_job(const workshop& shop, const job& next) {
   end.why = not_an_argument(next);
   if (end.why.empty()) {
     prepared_command command = shop.command.expand(next.record);
-    if (command.lookup_error == 0) end = shop.children.run(command, next.number);
-    else end.why = std::strerror(command.lookup_error);
+    if (command.lookup_error == 0)
+      end = shop.children.run(command, next.number);
+    else
+      end.why = std::strerror(command.lookup_error);
   }
   if (end.failed()) end.command = shop.command.describe(next.record);
   return end;
 }
 
-/// Starts a worker; it starts the next one as soon as it has a job. So there are no more workers than
-/// jobs, however many are allowed.
+/// Starts a worker; it starts the next one as soon as it has a job. So there are no more workers
+/// than jobs, however many are allowed.
 void start_worker(workshop& shop, int place) {
   shop.workers.go([&shop, place] {
     bool first = true;
@@ -92,14 +95,15 @@ void say(const std::string& line) { (void)write_all(STDERR_FILENO, line); }
 file_budget room_for(int jobs) {
   const file_budget files = make_room_for(jobs);
   if (files.jobs < jobs) {
-    say(fmt::format("weir: --jobs {}: needs {} open files, the limit is {}. "
+    say(
+        fmt::format("weir: --jobs {}: needs {} open files, the limit is {}. "
                     "Running {} at once; raise it with ulimit -n.\n",
                     jobs, files.needed, files.limit, files.jobs));
   }
   return files;
 }
 
-/// What stopped the run, if it was stopped; and why it failed as a whole, if it did.
+/// Says how far a run came that a signal stopped.
 void report_stop(const warden& children, const reader& input, const tally& counted) {
   if (children.cause() != stop_cause::signal) return;
   const std::uint64_t left = input.jobs_read() - counted.done - counted.stopped;
@@ -116,8 +120,8 @@ void throw_if_broken(const warden& children, const reader& input, const printer&
     throw tool_error({"output", output.error(), "Not everything has been printed"});
   }
   if (input.error() != 0) {
-    throw tool_error({"standard input", std::strerror(input.error()),
-                      "Jobs up to there have been run"});
+    throw tool_error(
+        {"standard input", std::strerror(input.error()), "Jobs up to there have been run"});
   }
 }
 
@@ -125,8 +129,7 @@ int status_of(const warden& children, const tally& counted) {
   switch (children.cause()) {
     case stop_cause::signal: return status_signal + children.stop_signal();
     case stop_cause::output_closed: return status_signal + SIGPIPE;
-    default:
-      return static_cast<int>(std::min<std::uint64_t>(counted.failed, status_most_failures));
+    default: return static_cast<int>(std::min<std::uint64_t>(counted.failed, status_most_failures));
   }
 }
 
@@ -137,8 +140,13 @@ int run_jobs(const run_options& options, const command_template& command,
   auto [ctx, cancel] = with_cancel(background());
   warden children({options.grace, memory_for(files.jobs), files}, signals, cancel);
   const auto places = static_cast<std::size_t>(files.jobs);
-  workshop shop{command, children, ctx, channel<job>{2 * places},
-                channel<outcome>{std::min(places, waiting_results_max)}, {}, files.jobs};
+  workshop shop{command,
+                children,
+                ctx,
+                channel<job>{2 * places},
+                channel<outcome>{std::min(places, waiting_results_max)},
+                {},
+                files.jobs};
   reader input(ctx, options.ends, shop.jobs);
   printer output(options, children);
 
@@ -162,7 +170,9 @@ int run_jobs(const run_options& options, const command_template& command,
 int run(const run_options& options) {
   const command_template command(options.command);
   const signal_events signals;
-  return weir::run([&] { return run_jobs(options, command, signals); });
+  // One carrier, this thread: the tasks only pass notes, the cores belong to the children.
+  runtime tasks({.carriers = 1});
+  return tasks.run([&] { return run_jobs(options, command, signals); });
 }
 
 }  // namespace weir::tool

@@ -21,7 +21,8 @@ signal_events::signal_events() {
   }
   fd_.reset(signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw tool_error({"signalfd", std::strerror(errno), {}});
-  sigaddset(&ours, SIGPIPE);  // never read: write() reports EPIPE
+  sigaddset(&ours, SIGPIPE);  // these two are never read: write() reports EPIPE and EFBIG
+  sigaddset(&ours, SIGXFSZ);
   pthread_sigmask(SIG_BLOCK, &ours, &before_);
 }
 

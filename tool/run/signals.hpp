@@ -10,8 +10,8 @@
 
 namespace weir::tool {
 
-/// Blocks SIGINT, SIGTERM, SIGHUP, SIGTSTP and SIGPIPE; those that were ignored stay so. Make it
-/// before the first thread: threads inherit what is blocked.
+/// Blocks SIGINT, SIGTERM, SIGHUP and SIGTSTP, unless they were ignored, and those that only say
+/// what write() says, too. Make it before the first thread: threads inherit what is blocked.
 class signal_events {
  public:
   signal_events();

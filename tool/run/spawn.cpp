@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,6 +21,20 @@ namespace {
 constexpr std::string_view job_variable = "WEIR_JOB=";
 constexpr std::size_t stack_bytes = std::size_t{64} * 1024;
 
+// ThreadSanitizer takes clone for fork, and dies of a child on the parent's memory. Then the child gets
+// a copy; its errno comes back all the same, for the plan's page is shared.
+#if defined(__SANITIZE_THREAD__)
+constexpr int memory_flag = 0;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+constexpr int memory_flag = 0;
+#else
+constexpr int memory_flag = CLONE_VM;
+#endif
+#else
+constexpr int memory_flag = CLONE_VM;
+#endif
+
 /// What the child needs to know, and where it leaves its errno: it shares our memory, and we wait.
 struct child_plan {
   prepared_command& command;
@@ -28,7 +43,7 @@ struct child_plan {
   const sigset_t& mask;
   const std::optional<rlimit>& open_files;
   pid_t parent;
-  int error;
+  volatile int& error;
 };
 
 /// Runs in the child, on the tool's memory: nothing but system calls. Returns only on failure.
@@ -74,19 +89,22 @@ char** child_environment::of_job(std::uint64_t number) {
 }
 
 spawner::spawner(const sigset_t& mask, std::optional<rlimit> open_files)
-    : mask_(mask), open_files_(open_files),
+    : mask_(mask),
+      open_files_(open_files),
       stack_(mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
+                  MAP_SHARED | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
   if (stack_ == MAP_FAILED) throw std::bad_alloc();
 }
 
 spawner::~spawner() { munmap(stack_, stack_bytes); }
 
 spawn_result spawner::start(prepared_command& command, char** environment, spawn_files files) {
-  child_plan plan{command, environment, files, mask_, open_files_, getpid(), 0};
+  auto& error = *static_cast<volatile int*>(stack_);  // the far end: the child needs less
+  error = 0;
+  child_plan plan{command, environment, files, mask_, open_files_, getpid(), error};
   int pidfd = -1;
   // CLONE_VFORK: we go on when the child has executed the program, or has failed to.
-  const int how = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+  const int how = memory_flag | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
   const pid_t pid = clone(child_main, static_cast<char*>(stack_) + stack_bytes, how, &plan, &pidfd);
   spawn_result result;
   if (pid < 0) {
@@ -94,11 +112,11 @@ spawn_result spawner::start(prepared_command& command, char** environment, spawn
     return result;
   }
   result.pidfd.reset(pidfd);
-  if (plan.error != 0) {
+  if (error != 0) {
     siginfo_t gone{};
     while (waitid(P_PIDFD, static_cast<id_t>(pidfd), &gone, WEXITED) != 0 && errno == EINTR) {
     }
-    result.error = plan.error;
+    result.error = error;
     return result;
   }
   result.pid = pid;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// spool: keeps what a job wrote to one of its streams until it is printed. A little of it in memory,
-// more in a file that has no name, so that nothing is left behind however the tool ends.
+// spool: keeps what a job wrote to one of its streams until it is printed. A little of it in
+// memory, more in a file that has no name, so that nothing is left behind however the tool ends.
 //
 // Thread safety: one thread at a time.
 

@@ -19,9 +19,9 @@ namespace {
 
 constexpr std::size_t scratch_bytes = std::size_t{256} * 1024;
 constexpr std::size_t requests_max = 1024;
-constexpr int pulls_max = 8;  // more than a pipe holds
-constexpr std::uintptr_t tag_bits = 3;
-static_assert(alignof(child) > tag_bits);
+constexpr int pulls_max = 8;         // more than a pipe holds
+constexpr std::uint64_t no_job = 0;  // jobs are counted from 1
+constexpr int tag_bits = 2;
 
 /// Shortages that pass when another child ends.
 bool passes(int error) {
@@ -36,13 +36,17 @@ unique_fd checked(int fd, const char* what) {
 }  // namespace
 
 warden::warden(const warden_options& options, const signal_events& signals, cancel_func cancel)
-    : options_(options), signals_(signals), cancel_(std::move(cancel)), requests_(requests_max),
+    : options_(options),
+      signals_(signals),
+      cancel_(std::move(cancel)),
+      requests_(requests_max),
       epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll")),
       wake_(checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
       null_(checked(open("/dev/null", O_RDONLY | O_CLOEXEC), "/dev/null")),
-      spawner_(signals.before(), options.files.before), scratch_(scratch_bytes) {
-  watch(wake_.get(), nullptr, tag::out);
-  watch(signals_.fd(), nullptr, tag::err);
+      spawner_(signals.before(), options.files.before),
+      scratch_(scratch_bytes) {
+  watch(wake_.get(), no_job, tag::out);
+  watch(signals_.fd(), no_job, tag::err);
   thread_ = std::thread([this] { serve(); });
 }
 
@@ -75,7 +79,7 @@ void warden::serve() {
     const int n = epoll_wait(epoll_.get(), events.data(), events.size(), patience_ms());
     for (int i = 0; i < n; ++i) handle(events[static_cast<std::size_t>(i)]);
     if (cause_ != stop_cause::none) begin_stop();
-    for (child* c : finished_) children_.erase(c);
+    for (const std::uint64_t number : finished_) children_.erase(number);
     const bool room = !finished_.empty();
     finished_.clear();
     if (room || stopping_) start_waiting();
@@ -98,20 +102,21 @@ int warden::patience_ms() const {
 }
 
 void warden::handle(const epoll_event& event) {
-  const auto word = reinterpret_cast<std::uintptr_t>(event.data.ptr);
-  const auto which = static_cast<tag>(word & tag_bits);
-  auto* c = reinterpret_cast<child*>(word & ~tag_bits);
-  if (c == nullptr) {
-    if (which == tag::out) handle_wake();
-    else handle_signals();
-  } else if (!c->finished) {
-    switch (which) {
-      case tag::pidfd: on_end(*c); break;
-      case tag::out: pull(*c, c->out); break;
-      case tag::err: pull(*c, c->err); break;
-    }
-    finish_if_complete(*c);
+  const std::uint64_t number = event.data.u64 >> tag_bits;
+  const auto which = static_cast<tag>(event.data.u64 & ((1U << tag_bits) - 1));
+  if (number == no_job) {
+    which == tag::out ? handle_wake() : handle_signals();
+    return;
   }
+  const auto found = children_.find(number);
+  if (found == children_.end() || found->second.finished) return;
+  child& c = found->second;
+  switch (which) {
+    case tag::pidfd: on_end(c); break;
+    case tag::out: pull(c, c.out); break;
+    case tag::err: pull(c, c.err); break;
+  }
+  finish_if_complete(c);
 }
 
 void warden::handle_wake() {
@@ -140,9 +145,9 @@ void warden::handle_signals() {
 }
 
 void warden::suspend() {
-  for (const auto& [c, owner] : children_) c->signal_group(SIGSTOP);
+  for (const auto& [number, c] : children_) c.signal_group(SIGSTOP);
   suspend_self();
-  for (const auto& [c, owner] : children_) c->signal_group(SIGCONT);
+  for (const auto& [number, c] : children_) c.signal_group(SIGCONT);
 }
 
 // ------------------------------------------------------------------------------ the children
@@ -156,11 +161,11 @@ bool warden::start(const request& wish) {
   outcome refused;
   refused.number = wish.number;
   if (stopping_) return wish.reply.try_send(std::move(refused));
-  auto c = std::make_unique<child>(wish.number, wish.reply, options_.memory_bytes);
+  child c(wish.number, wish.reply, options_.memory_bytes);
   unique_fd out;
   unique_fd err;
   spawn_result started;
-  started.error = open_pipes(*c, out, err);
+  started.error = open_pipes(c, out, err);
   if (started.error == 0) {
     started = spawner_.start(*wish.command, environment_.of_job(wish.number),
                              {null_.get(), out.get(), err.get()});
@@ -171,13 +176,12 @@ bool warden::start(const request& wish) {
     refused.why = std::strerror(started.error);
     return wish.reply.try_send(std::move(refused));
   }
-  c->pid = started.pid;
-  c->pidfd = std::move(started.pidfd);
-  watch(c->pidfd.get(), c.get(), tag::pidfd);
-  watch(c->out.pipe.get(), c.get(), tag::out);
-  watch(c->err.pipe.get(), c.get(), tag::err);
-  child* key = c.get();
-  children_.emplace(key, std::move(c));
+  c.group = started.pid;
+  c.pidfd = std::move(started.pidfd);
+  watch(c.pidfd.get(), c.number, tag::pidfd);
+  watch(c.out.pipe.get(), c.number, tag::out);
+  watch(c.err.pipe.get(), c.number, tag::err);
+  children_.emplace(wish.number, std::move(c));
   return true;
 }
 
@@ -193,12 +197,10 @@ int warden::open_pipes(child& c, unique_fd& out, unique_fd& err) const {
   return 0;
 }
 
-void warden::watch(int fd, void* what, tag which) const {
+void warden::watch(int fd, std::uint64_t number, tag which) const {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.ptr =
-      reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(what) |
-                              static_cast<std::uintptr_t>(which));
+  event.data.u64 = number << tag_bits | static_cast<std::uint64_t>(which);
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     throw tool_error({"epoll", std::strerror(errno), "Try fewer --jobs"});
   }
@@ -212,16 +214,16 @@ void warden::pull(child& c, output_stream& from) {
 
 /// Its output cannot be kept: ends the child and the run.
 void warden::give_up(child& c) {
-  keep_error_ = fmt::format("job {}: its output cannot be kept in {}: {}", c.number, spool::folder(),
-                            std::strerror(c.keep_error));
+  keep_error_ = fmt::format("job {}: its output cannot be kept in {}: {}", c.number,
+                            spool::folder(), std::strerror(c.keep_error));
   c.out.pipe.reset();
   c.err.pipe.reset();
-  if (!c.ended()) c.signal_group(SIGKILL);
+  c.signal_group(SIGKILL);
   stop(stop_cause::error);
 }
 
 void warden::on_end(child& c) {
-  c.pidfd.reset();
+  if (!c.ended()) c.reap();
   for (output_stream* stream : {&c.out, &c.err}) {
     // As a rule all of it is there: no more than a pipe holds. Others may hold the pipe and go on
     // writing; nobody waits for them while the run is being stopped.
@@ -236,15 +238,15 @@ void warden::on_end(child& c) {
 
 void warden::finish_if_complete(child& c) {
   if (!c.complete()) return;
-  outcome end = c.reap();
-  if (stopping_ && kill(-c.pid, 0) == 0) groups_left_.push_back(c.pid);
+  outcome end = c.take_outcome();
+  if (stopping_ && c.group_lives()) groups_left_.push_back(c.group);
   if (c.keep_error != 0) {
     end.how = ending::not_started;
     end.why = "its output is lost";
   }
   (void)c.reply.try_send(std::move(end));
   c.finished = true;
-  finished_.push_back(&c);
+  finished_.push_back(c.number);
 }
 
 // ------------------------------------------------------------------------------ the end
@@ -256,18 +258,18 @@ void warden::begin_stop() {
   cancel_();
   signal_all(SIGTERM);
   signal_all(SIGCONT);  // or one that is stopped would not see it
-  for (const auto& [key, c] : children_) {
-    if (c->finished || !c->ended()) continue;
-    on_end(*c);  // it has ended; only others hold its pipes
-    finish_if_complete(*c);
+  for (auto& [number, c] : children_) {
+    if (c.finished || !c.ended()) continue;
+    on_end(c);  // it has ended; only others hold its pipes
+    finish_if_complete(c);
   }
 }
 
-void warden::signal_all(int number) {
-  for (const auto& [key, c] : children_) {
-    if (!c->finished) c->signal_group(number);
+void warden::signal_all(int signal) {
+  for (const auto& [number, c] : children_) {
+    if (!c.finished) c.signal_group(signal);
   }
-  for (const pid_t group : groups_left_) (void)kill(-group, number);
+  for (const pid_t group : groups_left_) (void)kill(-group, signal);
 }
 
 void warden::check_grace() {

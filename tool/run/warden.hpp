@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// warden: the one thread that knows the children. It starts them, reads what they write, reaps them,
-// and takes the signals that are sent to the tool; so no worker ever blocks its carrier, and no child
-// outlives the run.
+// warden: the one thread that knows the children. It starts them, reads what they write, reaps
+// them, and takes the signals that are sent to the tool; so no worker ever blocks its carrier, and
+// no child outlives the run.
 //
 // Workers ask with run(), which waits as a task does. The thread sleeps in epoll_wait() until there
 // is something to do: a request (an eventfd), a signal (a signalfd), the end of a child (its pidfd)
@@ -16,8 +16,8 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <deque>
-#include <memory>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -66,7 +66,7 @@ class warden {
 
  private:
   using clock = std::chrono::steady_clock;
-  enum class tag : std::uintptr_t { pidfd, out, err };  // in the low bits of an event's pointer
+  enum class tag : std::uint64_t { pidfd, out, err };
 
   void serve();
   [[nodiscard]] bool over() const;
@@ -78,7 +78,10 @@ class warden {
   void start_waiting();
   [[nodiscard]] bool start(const request& wish);
   [[nodiscard]] int open_pipes(child& c, unique_fd& out, unique_fd& err) const;
-  void watch(int fd, void* what, tag which) const;
+  /// Registers fd for epoll_wait(). Its events name the job, not the child, for they may come later
+  /// than its end: closing a descriptor unregisters it only when the last copy is closed, and a
+  /// program that is being started has copies of all of them, until execve() is through.
+  void watch(int fd, std::uint64_t number, tag which) const;
   void pull(child& c, output_stream& from);
   void give_up(child& c);
   void on_end(child& c);
@@ -86,7 +89,7 @@ class warden {
   void suspend();
 
   void begin_stop();
-  void signal_all(int number);
+  void signal_all(int signal);
   void check_grace();
   void look_after_groups();
 
@@ -106,9 +109,9 @@ class warden {
   child_environment environment_;
   std::vector<char> scratch_;
   std::deque<request> waiting_;  // taken from requests_, not started yet
-  std::unordered_map<child*, std::unique_ptr<child>> children_;
-  std::vector<child*> finished_;      // to be removed when the round of events is over
-  std::vector<pid_t> groups_left_;    // process groups that have outlived their leader
+  std::unordered_map<std::uint64_t, child> children_;
+  std::vector<std::uint64_t> finished_;  // to be removed when the round of events is over
+  std::vector<pid_t> groups_left_;       // process groups that have outlived their leader
   bool stopping_ = false;
   bool killed_ = false;
   clock::time_point kill_at_{};
