@@ -29,7 +29,7 @@ class Stop(ToolTest):
                           **more)
         weir.stdin.write(b"x\n" * lines)
         weir.stdin.flush()
-        noted = self.lines_of(f"{self.folder}/pids", jobs if pids is None else pids)
+        noted = self.lines_of(f"{self.folder}/pids", jobs if pids is None else pids, weir)
         self.pids = [int(pid) for pid in noted]
         return weir
 
@@ -114,7 +114,7 @@ class Stop(ToolTest):
         weir = self.start("-j2", "--", "sh", "-c", script.format(self.folder).replace("{{}}", "{}"))
         weir.stdin.write(b"1\n2\n3\n")
         weir.stdin.flush()
-        self.pids = [int(pid) for pid in self.lines_of(f"{self.folder}/pids", 2)]
+        self.pids = [int(pid) for pid in self.lines_of(f"{self.folder}/pids", 2, weir)]
         weir.send_signal(signal.SIGINT)
         self.assertEqual(weir.wait(timeout=PATIENCE), 130)
         self.assertEqual(weir.stdout.read(), b"1\n")

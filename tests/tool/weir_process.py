@@ -86,8 +86,9 @@ class ToolTest(unittest.TestCase):
         out, err = process.communicate(text, timeout=PATIENCE)
         return process.returncode, out, err
 
-    def lines_of(self, path, count):
-        """The lines of a file, once there are so many; the file may not exist yet."""
+    def lines_of(self, path, count, writer=None):
+        """The lines of a file, once there are so many; the file may not exist yet. Fails at once when
+        weir, the writer, has ended without."""
         def read():
             try:
                 with open(path, encoding="utf-8") as file:
@@ -95,7 +96,15 @@ class ToolTest(unittest.TestCase):
             except FileNotFoundError:
                 return []
 
-        wait_until(lambda: len(read()) >= count, f"{path} has {count} lines")
+        def enough():
+            ended = writer is not None and writer.poll() is not None
+            if len(read()) >= count:
+                return True
+            if ended:
+                self.fail(f"weir has ended with {writer.returncode}: {writer.stderr.read()}")
+            return False
+
+        wait_until(enough, f"{path} has {count} lines")
         return read()
 
 

@@ -21,8 +21,8 @@ namespace {
 constexpr std::string_view job_variable = "WEIR_JOB=";
 constexpr std::size_t stack_bytes = std::size_t{64} * 1024;
 
-// ThreadSanitizer takes clone for fork, and dies of a child on the parent's memory. Then the child gets
-// a copy; its errno comes back all the same, for the plan's page is shared.
+// ThreadSanitizer takes clone for fork, and dies of a child on the parent's memory. Then the child
+// gets a copy; its errno comes back all the same, for the page it leaves it in is shared.
 #if defined(__SANITIZE_THREAD__)
 constexpr int memory_flag = 0;
 #elif defined(__has_feature)
