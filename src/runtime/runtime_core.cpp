@@ -208,8 +208,8 @@ bool runtime_core::lend_thread(lending& l, task* first) {
     const std::lock_guard lock(m_);
     free_.reserve(static_cast<std::size_t>(known_carriers()));
   }
-  // Ordering: relaxed; the mail's lock orders it before the task.
-  l.by.store(c, std::memory_order_relaxed);
+  // Ordering: release; pairs with end_lending(), which may come from another carrier: *c is made.
+  l.by.store(c, std::memory_order_release);
   c->started += 1;
   (void)c->post(first);
   c->serve(&l.done);
@@ -224,8 +224,8 @@ bool runtime_core::lend_thread(lending& l, task* first) {
 }
 
 void runtime_core::end_lending(lending& l) noexcept {
-  // Ordering: relaxed; see lend_thread().
-  carrier* by = l.by.load(std::memory_order_relaxed);
+  // Ordering: acquire; pairs with lend_thread().
+  carrier* by = l.by.load(std::memory_order_acquire);
   // Ordering: seq_cst; release for the result, and before the look at whether the lender sleeps.
   l.done.store(true, std::memory_order_seq_cst);
   by->call_to_base();

@@ -227,7 +227,8 @@ class Surroundings(ToolTest):
     def test_a_job_may_leave_a_process_behind(self):
         status, out, _ = self.run_weir("--", "sh", "-c", "sleep 100 >/dev/null 2>&1 & echo $!",
                                        text=b"x\n")
-        self.assertEqual((status, state_of(int(out))), (0, "S"))
+        self.assertEqual(status, 0)
+        self.assertIn(state_of(int(out)), ("R", "S"))
         os.kill(int(out), 9)
 
 

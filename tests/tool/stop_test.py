@@ -158,8 +158,10 @@ class Stop(ToolTest):
         self.assertEqual((weir.wait(timeout=PATIENCE), weir.stderr.read()), (0, b""))
 
     def test_suspending_the_tool_suspends_its_children(self):
+        # In a process group of its own, as from a shell: the kernel drops SIGTSTP for a group whose
+        # parents are all gone, as those of a test run in the background may be.
         weir = self.start_jobs("echo $$ >> {0}/pids; while [ ! -e {0}/go ]; do sleep .01; done",
-                               jobs=1, lines=1)
+                               jobs=1, lines=1, prepare=lambda: os.setpgid(0, 0))
         weir.send_signal(signal.SIGTSTP)
         for pid in (weir.pid, self.pids[0]):
             wait_until(lambda pid=pid: state_of(pid) == "T", "all are suspended")

@@ -87,7 +87,7 @@ class ToolTest(unittest.TestCase):
         return process.returncode, out, err
 
     def lines_of(self, path, count, writer=None):
-        """The lines of a file, once there are so many; the file may not exist yet. Fails at once when
+        """The lines of a file, once there are so many; it may not exist yet. Fails at once when
         weir, the writer, has ended without."""
         def read():
             try:
