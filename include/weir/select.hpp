@@ -275,12 +275,12 @@ class select_case {
   };
   template <class C>
   struct model final : concept_base {
-    explicit model(C c) : c_(std::move(c)) {
-      if constexpr (requires { c_.keep(); }) c_.keep();
+    explicit model(C c) : item(std::move(c)) {
+      if constexpr (requires { item.keep(); }) item.keep();
     }
-    detail::select_record record() override { return c_.record(); }
-    void run() override { c_.run(); }
-    C c_;
+    detail::select_record record() override { return item.record(); }
+    void run() override { item.run(); }
+    C item;
   };
   std::unique_ptr<concept_base> self_;
 };

@@ -304,7 +304,7 @@ void runtime_core::let_go() noexcept {
 void runtime_core::abandon() noexcept {
   const std::lock_guard lock(m_);
   stacks.leak();
-  self_ = shared_from_this();
+  stay();
 }
 
 // ---- which runtime ------------------------------------------------------------------------------

@@ -98,6 +98,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void let_go() noexcept;
   /// Tasks have not ended and never will: stacks and this object stay for ever.
   void abandon() noexcept;
+  /// This object stays for ever. Takes no lock: for a forked child, too.
+  void stay() noexcept { self_ = shared_from_this(); }
   void task_finished() noexcept {
     // Ordering: relaxed; see begin_shutdown(), whose barrier makes this safe.
     if (closing_.load(std::memory_order_relaxed)) [[unlikely]]

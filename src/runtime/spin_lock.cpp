@@ -28,8 +28,8 @@ void spin_lock::lock_slow() noexcept {
       sched_yield();
     } else {
       // Under a real-time policy yielding may not let a lower priority run: sleep instead.
-      const timespec while_{.tv_sec = 0, .tv_nsec = 50'000};
-      nanosleep(&while_, nullptr);
+      const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
+      nanosleep(&pause, nullptr);
     }
   }
 }

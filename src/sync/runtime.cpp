@@ -16,7 +16,7 @@ runtime::runtime(runtime_options options) : core_(std::make_shared<runtime_core>
 runtime::~runtime() {
   if (core_->generation() != fork_generation()) {
     // A forked child: the carriers are in the parent, and may have held any lock.
-    static_cast<void>(new std::shared_ptr<runtime_core>(core_));
+    core_->stay();
     return;
   }
   if (const carrier* c = carrier::current(); c != nullptr && &c->rt == core_.get()) {
