@@ -171,7 +171,8 @@ class Surroundings(ToolTest):
         self.assertEqual(status, 0)
         files, rest = out.decode().split("Sig", 1)
         self.assertEqual(files.split(), ["0", "1", "2", "3"])  # 3 is the folder that ls reads
-        blocked, ignored, limit = re.fullmatch(r"Blk:\s(\S+)\nSigIgn:\s(\S+)\n(\d+)\n", rest).groups()
+        lines = re.fullmatch(r"Blk:\s(\S+)\nSigIgn:\s(\S+)\n(\d+)\n", rest)
+        blocked, ignored, limit = lines.groups()
         own_to_libc = 3 << 31  # signals 32 and 33, ignored in what make and posix_spawn start
         self.assertEqual((int(blocked, 16), int(ignored, 16) & ~own_to_libc, limit), (0, 0, "64"))
 
