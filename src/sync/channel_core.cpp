@@ -89,33 +89,27 @@ transfer channel_core::try_receive_step(void* out, wake_batch& wakes) noexcept {
 
 transfer channel_core::send_locked(void* value, patience how) {
   wake_batch wakes;
-  const transfer result = try_send_step(value, wakes);
-  if (result != transfer::would_block || !how.block) {
-    lock.unlock();
-    wakes.wake_all();
-    return result;
-  }
-  report_operations();
-  wait_node node;
-  node.value = value;
-  if (!wait_in(lock, senders, node, how.until, {.verb = "send on channel", .object = this})) {
-    return transfer::cancelled;
-  }
-  return node.ok ? transfer::moved : transfer::closed;
+  const transfer step = try_send_step(value, wakes);
+  return complete_locked(step, wakes, senders, value, how, "send on channel");
 }
 
 transfer channel_core::receive_locked(void* out, patience how) {
   wake_batch wakes;
-  const transfer result = try_receive_step(out, wakes);
-  if (result != transfer::would_block || !how.block) {
+  const transfer step = try_receive_step(out, wakes);
+  return complete_locked(step, wakes, receivers, out, how, "receive on channel");
+}
+
+transfer channel_core::complete_locked(transfer step, wake_batch& wakes, wait_list& queue,
+                                       void* element, patience how, const char* verb) {
+  if (step != transfer::would_block || !how.block) {
     lock.unlock();
     wakes.wake_all();
-    return result;
+    return step;
   }
   report_operations();
   wait_node node;
-  node.value = out;
-  if (!wait_in(lock, receivers, node, how.until, {.verb = "receive on channel", .object = this})) {
+  node.value = element;
+  if (!wait_in(lock, queue, node, how.until, {.verb = verb, .object = this})) {
     return transfer::cancelled;
   }
   return node.ok ? transfer::moved : transfer::closed;

@@ -109,6 +109,11 @@ class channel_core : public shared_object {
   bool signal = false;              // constant: a context's done(); only ever closed, never sent on
   bool hides_buffer = false;        // constant: a timer's, which acts as if unbuffered
   std::atomic<bool> closed{false};  // written under lock; read also without it, by is_closed()
+
+ private:
+  /// What follows a step: the wake-ups it owes, or a wait in `queue`. Gives the lock back.
+  [[nodiscard]] transfer complete_locked(transfer step, wake_batch& wakes, wait_list& queue,
+                                         void* element, patience how, const char* verb);
 };
 
 [[noreturn]] void throw_channel_closed(const char* what);
