@@ -41,8 +41,10 @@ class Stop(ToolTest):
         weir.stdin.close()
         weir.send_signal(signal.SIGINT)
         self.assertEqual(weir.wait(timeout=PATIENCE), 130)
-        self.assertEqual(weir.stderr.read(),
-                         b"weir: stopped by SIGINT: 0 jobs done, 2 stopped, 3 not run.\n")
+        # The end of the input may, or may not, have been seen before the signal.
+        self.assertRegex(weir.stderr.read(),
+                         b"^weir: stopped by SIGINT: 0 jobs done, 2 stopped, 3 not run"
+                         b"(, and the rest of the input not read)?\\.\n$")
         self.assert_no_child_is_left()
 
     def test_termination_is_143_and_hang_up_129(self):
