@@ -178,6 +178,9 @@ void runtime_core::thread_main(carrier& c) noexcept {
 bool runtime_core::start_thread(carrier& c) noexcept {
   try {
     const std::lock_guard lock(m_);
+    // Ordering: relaxed; stop() sets it under m_. After that join() may have come, and nobody would
+    // join this thread.
+    if (stop_.load(std::memory_order_relaxed)) return false;
     free_.reserve(static_cast<std::size_t>(known_carriers()));
     threads_.emplace_back([self = shared_from_this(), &c] { self->thread_main(c); });
     return true;
@@ -193,6 +196,7 @@ carrier* runtime_core::start_carrier(task_chain tasks) {
   if (start_thread(*c)) return c;
   task_chain left = c->detach();
   return_carrier(*c);
+  if (stopping()) return nullptr;  // what was left is abandoned
   if (first_attached() == nullptr) {
     throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                             "weir: cannot start a carrier thread");
