@@ -22,8 +22,8 @@
 // Thread safety: every method may be called from any task and any thread at any time.
 // Cost: a transfer that need not wait takes one lock for some ten instructions.
 //
-// T need only be movable. If its move may throw, elements are kept behind a pointer, so that a move
-// throws only in the hands of the caller; T's move constructor then runs outside of every lock.
+// T need only be movable. If its move may throw, elements are kept behind a pointer: no move runs
+// under a lock; a send that throws has sent nothing, a receive that throws has lost its element.
 
 #include <concepts>
 #include <cstddef>

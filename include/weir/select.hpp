@@ -162,21 +162,20 @@ class simple_case {
 template <class F>
 class done_case {
  public:
-  done_case(const context& ctx, bool hold, F f) : core_(ctx.done_core()), f_(std::move(f)) {
-    if (hold) held_ = ctx;
+  done_case(const context& ctx, bool hold, F f)
+      : core_(ctx.done_core()), passed_(&ctx), f_(std::move(f)) {
+    if (hold) keep();
   }
   [[nodiscard]] select_record record() const { return {.kind = case_kind::done, .core = core_}; }
   void run() { f_(); }
   void keep() {
-    if (core_ == nullptr || held_.done_core() != nullptr) return;
-    core_->retain();
-    kept_ = ref<channel_core>::adopt(core_);
+    if (passed_ != nullptr) held_ = *std::exchange(passed_, nullptr);
   }
 
  private:
   channel_core* core_;
+  const context* passed_;  // null once held
   context held_;
-  ref<channel_core> kept_;
   F f_;
 };
 

@@ -30,8 +30,7 @@ struct task_group_options {
 
 namespace detail {
 struct task_group_state;
-/// Takes a place, waiting if `wait`; throws std::system_error when the group was cancelled
-/// meanwhile.
+/// Takes a place, waiting if `wait`; false when there is none, or the group is cancelled.
 [[nodiscard]] bool enter_group(task_group_state& g, bool wait);
 /// Gives the place back; a non-null error cancels the group if it is the first.
 void leave_group(task_group_state& g, std::exception_ptr error) noexcept;
