@@ -13,7 +13,7 @@ namespace {
 using namespace weir_test;
 using weir::channel;
 
-WEIR_EVERYWHERE(channel_test);
+WEIR_RULES(channel_test);
 
 template <class Ch>
 concept can_send = requires(Ch c) { c.send(1); };
@@ -76,7 +76,7 @@ TEST(channel_creation, r5_a_copy_names_the_same_channel) {
   EXPECT_EQ(a.receive(), 5);
 }
 
-TEST_P(channel_test, r8_a_buffered_channel_is_first_in_first_out) {
+WEIR_RULE(channel_test, r8_a_buffered_channel_is_first_in_first_out) {
   channel<int> ch{10};
   crew_.spawn([=] {
     for (int i = 0; i < 100; ++i) ch.send(i);
@@ -90,7 +90,7 @@ TEST_P(channel_test, r8_a_buffered_channel_is_first_in_first_out) {
   crew_.join();
 }
 
-TEST_P(channel_test, r9_an_unbuffered_send_returns_only_when_the_value_is_taken) {
+WEIR_RULE(channel_test, r9_an_unbuffered_send_returns_only_when_the_value_is_taken) {
   channel<int> ch;
   std::atomic<bool> taken{false};
   crew_.spawn([&, ch] {
@@ -105,7 +105,7 @@ TEST_P(channel_test, r9_an_unbuffered_send_returns_only_when_the_value_is_taken)
   crew_.join();
 }
 
-TEST_P(channel_test, r10_a_send_blocks_if_the_buffer_is_full_and_only_then) {
+WEIR_RULE(channel_test, r10_a_send_blocks_if_the_buffer_is_full_and_only_then) {
   crew_.run([] {
     channel<int> ch{2};
     EXPECT_TRUE(ch.try_send(1));
@@ -117,7 +117,7 @@ TEST_P(channel_test, r10_a_send_blocks_if_the_buffer_is_full_and_only_then) {
   });
 }
 
-TEST_P(channel_test, r12_a_nil_channel_blocks_until_the_context_is_done) {
+WEIR_RULE(channel_test, r12_a_nil_channel_blocks_until_the_context_is_done) {
   crew_.run([] {
     auto [ctx, cancel] = soon();
     EXPECT_FALSE(weir::receiver<int>{}.receive(ctx));
@@ -128,7 +128,7 @@ TEST_P(channel_test, r12_a_nil_channel_blocks_until_the_context_is_done) {
   });
 }
 
-TEST_P(channel_test, r14_a_value_handed_to_a_waiting_receiver_cannot_be_stolen) {
+WEIR_RULE(channel_test, r14_a_value_handed_to_a_waiting_receiver_cannot_be_stolen) {
   for (int turn = 0; turn < turns(200); ++turn) {
     channel<int> ch;
     std::atomic<int> got{0};
@@ -171,7 +171,7 @@ TEST(channel_order, r15_r16_waiters_are_served_in_order_of_arrival) {
   });
 }
 
-TEST_P(channel_test, r18_every_value_is_delivered_exactly_once) {
+WEIR_RULE(channel_test, r18_every_value_is_delivered_exactly_once) {
   for (const int capacity : {0, 1, 16}) {
     channel<int> ch{capacity};
     const int n = turns(2000);
@@ -199,7 +199,7 @@ TEST_P(channel_test, r18_every_value_is_delivered_exactly_once) {
   }
 }
 
-TEST_P(channel_test, r22_after_close_the_buffer_comes_first_and_then_the_end_for_ever) {
+WEIR_RULE(channel_test, r22_after_close_the_buffer_comes_first_and_then_the_end_for_ever) {
   crew_.run([] {
     channel<int> ch{3};
     ch.send(1);
@@ -213,7 +213,7 @@ TEST_P(channel_test, r22_after_close_the_buffer_comes_first_and_then_the_end_for
   });
 }
 
-TEST_P(channel_test, r23_close_wakes_every_receiver) {
+WEIR_RULE(channel_test, r23_close_wakes_every_receiver) {
   channel<int> ch;
   std::atomic<int> ended{0};
   for (int i = 0; i < 8; ++i) {
@@ -227,7 +227,7 @@ TEST_P(channel_test, r23_close_wakes_every_receiver) {
   EXPECT_EQ(ended, 8);
 }
 
-TEST_P(channel_test, r24_close_wakes_every_sender_and_they_throw_and_keep_their_values) {
+WEIR_RULE(channel_test, r24_close_wakes_every_sender_and_they_throw_and_keep_their_values) {
   channel<std::unique_ptr<int>> ch{1};
   ch.send(std::make_unique<int>(0));
   std::atomic<int> thrown{0};
@@ -254,7 +254,7 @@ TEST_P(channel_test, r24_close_wakes_every_sender_and_they_throw_and_keep_their_
   EXPECT_FALSE(ch.receive());
 }
 
-TEST_P(channel_test, r25_r26_r27_misuse_throws_and_the_channel_stays_usable) {
+WEIR_RULE(channel_test, r25_r26_r27_misuse_throws_and_the_channel_stays_usable) {
   crew_.run([] {
     channel<int> ch{1};
     ch.send(1);
@@ -270,7 +270,7 @@ TEST_P(channel_test, r25_r26_r27_misuse_throws_and_the_channel_stays_usable) {
   });
 }
 
-TEST_P(channel_test, r20_try_receive_never_misses_what_is_there_or_the_close) {
+WEIR_RULE(channel_test, r20_try_receive_never_misses_what_is_there_or_the_close) {
   for (int i = 0; i < turns(3000); ++i) {
     channel<int> ch{1};
     ch.send(1);
@@ -287,7 +287,7 @@ TEST_P(channel_test, r20_try_receive_never_misses_what_is_there_or_the_close) {
   }
 }
 
-TEST_P(channel_test, a_context_that_is_done_wins_over_data_and_room) {
+WEIR_RULE(channel_test, a_context_that_is_done_wins_over_data_and_room) {
   crew_.run([] {
     channel<int> ch{2};
     ch.send(1);
@@ -300,7 +300,7 @@ TEST_P(channel_test, a_context_that_is_done_wins_over_data_and_room) {
   });
 }
 
-TEST_P(channel_test, cancel_releases_senders_and_receivers_and_loses_nothing) {
+WEIR_RULE(channel_test, cancel_releases_senders_and_receivers_and_loses_nothing) {
   channel<std::unique_ptr<int>> out;
   channel<int> in;
   auto [ctx, cancel] = weir::with_cancel(weir::background());
@@ -323,7 +323,7 @@ TEST_P(channel_test, cancel_releases_senders_and_receivers_and_loses_nothing) {
   EXPECT_TRUE(in.try_receive().empty());
 }
 
-TEST_P(channel_test, batches_keep_order_and_count) {
+WEIR_RULE(channel_test, batches_keep_order_and_count) {
   channel<int> ch{8};
   crew_.spawn([=] {
     std::vector<int> all(100);

@@ -11,9 +11,9 @@ namespace {
 using namespace weir_test;
 using namespace weir;
 
-WEIR_EVERYWHERE(select_test);
+WEIR_RULES(select_test);
 
-TEST_P(select_test, r33_each_ready_case_is_as_likely_as_any_other) {
+WEIR_RULE(select_test, r33_each_ready_case_is_as_likely_as_any_other) {
   crew_.run([] {
     channel<int> a{1}, b{1}, never1, never2;
     a.close();
@@ -31,7 +31,7 @@ TEST_P(select_test, r33_each_ready_case_is_as_likely_as_any_other) {
   });
 }
 
-TEST_P(select_test, r34_otherwise_runs_only_if_nothing_can_proceed) {
+WEIR_RULE(select_test, r34_otherwise_runs_only_if_nothing_can_proceed) {
   crew_.run([] {
     channel<int> ch{1};
     EXPECT_EQ(select(otherwise(), on_receive(ch)), 0U);
@@ -42,7 +42,7 @@ TEST_P(select_test, r34_otherwise_runs_only_if_nothing_can_proceed) {
   });
 }
 
-TEST_P(select_test, r35_r36_nil_channels_are_never_chosen) {
+WEIR_RULE(select_test, r35_r36_nil_channels_are_never_chosen) {
   crew_.run([] {
     const receiver<int> nil;
     EXPECT_EQ(
@@ -51,7 +51,7 @@ TEST_P(select_test, r35_r36_nil_channels_are_never_chosen) {
   });
 }
 
-TEST_P(select_test, r37_otherwise_is_never_chosen_while_one_of_two_is_always_ready) {
+WEIR_RULE(select_test, r37_otherwise_is_never_chosen_while_one_of_two_is_always_ready) {
   for (int turn = 0; turn < turns(3000); ++turn) {
     channel<int> a{1}, b{1}, over{1};
     a.send(1);
@@ -67,7 +67,7 @@ TEST_P(select_test, r37_otherwise_is_never_chosen_while_one_of_two_is_always_rea
   }
 }
 
-TEST_P(select_test, r37_a_context_counts_in_the_same_instant_as_channels) {
+WEIR_RULE(select_test, r37_a_context_counts_in_the_same_instant_as_channels) {
   for (int turn = 0; turn < turns(2000); ++turn) {
     channel<int> a{1}, over{1};
     a.send(1);
@@ -84,7 +84,7 @@ TEST_P(select_test, r37_a_context_counts_in_the_same_instant_as_channels) {
   }
 }
 
-TEST_P(select_test, r38_losing_waiters_are_taken_out_of_the_other_queues) {
+WEIR_RULE(select_test, r38_losing_waiters_are_taken_out_of_the_other_queues) {
   // Go's issue 2075: a stale entry of the first select would swallow one of the two sends.
   channel<int> c1, c2, got{4};
   crew_.spawn([=] {
@@ -102,7 +102,7 @@ TEST_P(select_test, r38_losing_waiters_are_taken_out_of_the_other_queues) {
   crew_.join();
 }
 
-TEST_P(select_test, r39_a_waiting_select_fires_once) {
+WEIR_RULE(select_test, r39_a_waiting_select_fires_once) {
   // Go's doubleselect: one sender over four channels, four forwarders, no value twice.
   std::array<channel<int>, 4> ways;
   channel<int> merged;
@@ -131,7 +131,7 @@ TEST_P(select_test, r39_a_waiting_select_fires_once) {
   crew_.join();
 }
 
-TEST_P(select_test, r40_a_strand_never_meets_itself) {
+WEIR_RULE(select_test, r40_a_strand_never_meets_itself) {
   for (const int capacity : {0, 10}) {
     channel<int> ch{capacity};
     for (int self = 0; self < 2; ++self) {
@@ -156,7 +156,7 @@ TEST_P(select_test, r40_a_strand_never_meets_itself) {
   }
 }
 
-TEST_P(select_test, r41_every_form_of_receive_meets_every_form_of_send) {
+WEIR_RULE(select_test, r41_every_form_of_receive_meets_every_form_of_send) {
   channel<int> ch, nobody;
   const std::vector<std::function<void()>> receives = {
       [=] { EXPECT_EQ(ch.receive(), 5); },
@@ -176,7 +176,7 @@ TEST_P(select_test, r41_every_form_of_receive_meets_every_form_of_send) {
   }
 }
 
-TEST_P(select_test, r42_overlapping_selects_never_deadlock) {
+WEIR_RULE(select_test, r42_overlapping_selects_never_deadlock) {
   channel<int> a, b;
   const int n = turns(2000);
   for (int i = 0; i < 2; ++i) {
@@ -190,7 +190,7 @@ TEST_P(select_test, r42_overlapping_selects_never_deadlock) {
   crew_.join();
 }
 
-TEST_P(select_test, r43_a_closed_channel_is_ready_and_a_send_on_it_throws_if_chosen) {
+WEIR_RULE(select_test, r43_a_closed_channel_is_ready_and_a_send_on_it_throws_if_chosen) {
   crew_.run([] {
     channel<int> ch;
     ch.close();
@@ -202,7 +202,7 @@ TEST_P(select_test, r43_a_closed_channel_is_ready_and_a_send_on_it_throws_if_cho
   });
 }
 
-TEST_P(select_test, r43_close_wakes_a_select_that_waits_to_send_and_it_throws) {
+WEIR_RULE(select_test, r43_close_wakes_a_select_that_waits_to_send_and_it_throws) {
   channel<std::unique_ptr<int>> ch, other;
   std::atomic<bool> started{false};
   crew_.spawn([&, ch, other] {
@@ -216,7 +216,7 @@ TEST_P(select_test, r43_close_wakes_a_select_that_waits_to_send_and_it_throws) {
   crew_.join();
 }
 
-TEST_P(select_test, the_value_of_a_losing_send_stays_with_its_owner) {
+WEIR_RULE(select_test, the_value_of_a_losing_send_stays_with_its_owner) {
   crew_.run([] {
     channel<std::unique_ptr<int>> full, ready{1};
     auto mine = std::make_unique<int>(1);
@@ -231,7 +231,7 @@ TEST_P(select_test, the_value_of_a_losing_send_stays_with_its_owner) {
   });
 }
 
-TEST_P(select_test, the_item_of_a_losing_receive_stays_in_its_channel) {
+WEIR_RULE(select_test, the_item_of_a_losing_receive_stays_in_its_channel) {
   crew_.run([] {
     for (int i = 0; i < 100; ++i) {
       channel<int> a{1}, b{1};
@@ -244,7 +244,7 @@ TEST_P(select_test, the_item_of_a_losing_receive_stays_in_its_channel) {
   });
 }
 
-TEST_P(select_test, done_and_after_end_a_wait) {
+WEIR_RULE(select_test, done_and_after_end_a_wait) {
   crew_.run([] {
     channel<int> ch;
     auto [ctx, cancel] = soon();
@@ -255,7 +255,7 @@ TEST_P(select_test, done_and_after_end_a_wait) {
   });
 }
 
-TEST_P(select_test, the_runtime_sized_form_takes_any_mixture) {
+WEIR_RULE(select_test, the_runtime_sized_form_takes_any_mixture) {
   crew_.run([] {
     std::vector<channel<int>> channels(20);
     std::vector<select_case> cases;
@@ -273,7 +273,7 @@ TEST_P(select_test, the_runtime_sized_form_takes_any_mixture) {
   });
 }
 
-TEST_P(select_test, stress_plain_and_select_on_four_channels_terminates) {
+WEIR_RULE(select_test, stress_plain_and_select_on_four_channels_terminates) {
   // After Go's TestSelectStress.
   std::array<channel<int>, 4> c{channel<int>{0}, channel<int>{0}, channel<int>{2}, channel<int>{3}};
   const int n = turns(2000);

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 // What the tests of the primitives share: a crew that runs functions as tasks, as plain threads, or
-// as both in turn, on runtimes of different sizes; and waiting for a condition without a fixed
-// sleep.
+// as both in turn, on runtimes of different sizes, or under many schedules of a deterministic one;
+// and waiting for a condition without a fixed sleep.
 
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
+#include <weir/testing.hpp>
 #include <weir/weir.hpp>
 
 namespace weir_test {
@@ -32,29 +36,45 @@ inline constexpr bool sanitized = false;
 inline constexpr bool sanitized = false;
 #endif
 
-/// Fewer turns under a sanitizer, which costs a factor of ten.
-constexpr int turns(int n) { return sanitized ? n / 10 : n; }
+/// True while explore() runs a rule: each run is one schedule of a thousand.
+inline bool under_seeds = false;
 
-/// How a test's functions are run.
+/// Fewer turns under a sanitizer, which costs a factor of ten, and of a rule under many schedules.
+inline int turns(int n) {
+  if (under_seeds) return std::clamp(n / 1000, 1, 3);
+  return sanitized ? std::max(n / 10, 1) : n;
+}
+
+/// WEIR_SEEDS, or a thousand; fewer under a sanitizer.
+inline std::uint64_t seeds() {
+  if (const char* wanted = std::getenv("WEIR_SEEDS")) return std::strtoull(wanted, nullptr, 10);
+  return sanitized ? 100 : 1000;
+}
+
+/// How a rule's functions are run: as tasks, as plain threads, as both in turn, or as tasks of a
+/// deterministic runtime under many schedules.
 struct setting {
-  enum kind { tasks, threads, mixed };
+  enum kind { tasks, threads, mixed, seeds };
   kind who;
   int carriers;
 };
 
 inline std::string name_of(const testing::TestParamInfo<setting>& info) {
-  const char* names[] = {"tasks", "threads", "mixed"};
+  const char* names[] = {"tasks", "threads", "mixed", "seeds"};
   return std::string(names[info.param.who]) + "_" + std::to_string(info.param.carriers);
 }
 
 inline const auto all_settings = testing::Values(
-    setting{setting::tasks, 1}, setting{setting::tasks, 2}, setting{setting::tasks, 4},
-    setting{setting::threads, 1}, setting{setting::mixed, 1}, setting{setting::mixed, 2});
+    setting{setting::tasks, 1}, setting{setting::tasks, 2}, setting{setting::tasks, 8},
+    setting{setting::threads, 1}, setting{setting::mixed, 1}, setting{setting::mixed, 2},
+    setting{setting::mixed, 8}, setting{setting::seeds, 1});
 
 /// Runs functions beside each other; join() waits for all of them.
 class crew {
  public:
-  explicit crew(setting s) : setting_(s), rt_({.carriers = s.carriers}) {}
+  explicit crew(setting s) : setting_(s) {
+    if (s.who != setting::seeds) rt_.emplace(weir::runtime_options{.carriers = s.carriers});
+  }
   ~crew() { join(); }
 
   void spawn(std::function<void()> f) {
@@ -63,12 +83,17 @@ class crew {
     ++spawned_;
     if (thread) {
       threads_.emplace_back(std::move(f));
+      return;
+    }
+    running_.add();
+    auto body = [f = std::move(f), running = running_] {
+      f();
+      running.done();
+    };
+    if (rt_) {
+      rt_->go(std::move(body));
     } else {
-      running_.add();
-      rt_.go([f = std::move(f), running = running_] {
-        f();
-        running.done();
-      });
+      weir::go(std::move(body));
     }
   }
   void join() {
@@ -78,30 +103,73 @@ class crew {
   }
   /// Runs f where the setting says, and waits for it.
   void run(std::function<void()> f) {
-    if (setting_.who == setting::threads) {
-      f();
+    if (rt_ && setting_.who != setting::threads) {
+      rt_->run(f);
     } else {
-      rt_.run(f);
+      f();
     }
   }
 
  private:
   setting setting_;
-  weir::runtime rt_;
+  std::optional<weir::runtime> rt_;
   weir::wait_group running_;
   std::vector<std::thread> threads_;
   int spawned_ = 0;
 };
 
-/// A primitive's tests, in every setting.
-class everywhere : public testing::TestWithParam<setting> {
- protected:
-  crew crew_{GetParam()};
-};
+using rule = void (*)(crew&);
 
-#define WEIR_EVERYWHERE(suite)                   \
+/// Runs the rule under as many schedules as seeds() says; a failed EXPECT fails its schedule.
+inline void hold_under_seeds(rule body, weir::explore_options options = {}) {
+  std::string report;
+  {
+    testing::TestPartResultArray failures;
+    const testing::ScopedFakeTestPartResultReporter intercept(
+        testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &failures);
+    int seen = 0;
+    options.seeds = seeds();
+    options.quiet = true;
+    options.verdict = [&] {
+      if (failures.size() == seen) return std::string();
+      const testing::TestPartResult& first = failures.GetTestPartResult(seen);
+      seen = failures.size();
+      return std::string(first.file_name() != nullptr ? first.file_name() : "") + ":" +
+             std::to_string(first.line_number()) + ": " + first.message();
+    };
+    under_seeds = true;
+    try {
+      weir::explore(options, [&] {
+        crew c({setting::seeds, 1});
+        body(c);
+      });
+    } catch (const weir::schedule_failure& e) {
+      report = e.what();
+    }
+    under_seeds = false;
+  }
+  if (!report.empty()) ADD_FAILURE() << report;
+}
+
+inline void hold(setting s, rule body) {
+  if (s.who == setting::seeds) {
+    hold_under_seeds(body);
+  } else {
+    crew c(s);
+    body(c);
+  }
+}
+
+class everywhere : public testing::TestWithParam<setting> {};
+
+/// A suite of rules, and a rule: its body, with `crew_` to run things on, is tested in all settings.
+#define WEIR_RULES(suite)                        \
   class suite : public weir_test::everywhere {}; \
   INSTANTIATE_TEST_SUITE_P(, suite, weir_test::all_settings, weir_test::name_of)
+#define WEIR_RULE(suite, name)                                      \
+  void rule_##name(weir_test::crew& crew_);                         \
+  TEST_P(suite, name) { weir_test::hold(GetParam(), rule_##name); } \
+  void rule_##name([[maybe_unused]] weir_test::crew& crew_)
 
 /// Yields until `condition`; fails the test after a long while instead of hanging.
 template <class Condition>

@@ -10,13 +10,13 @@ namespace {
 using namespace weir_test;
 using namespace weir;
 
-WEIR_EVERYWHERE(sync_test);
+WEIR_RULES(sync_test);
 
-TEST_P(sync_test, r79_wait_at_zero_returns_at_once) {
+WEIR_RULE(sync_test, r79_wait_at_zero_returns_at_once) {
   crew_.run([] { wait_group{}.wait(); });
 }
 
-TEST_P(sync_test, r80_wait_returns_at_zero_and_releases_every_waiter) {
+WEIR_RULE(sync_test, r80_wait_returns_at_zero_and_releases_every_waiter) {
   // Go's TestWaitGroup: two groups as barriers, reused.
   for (int round = 0; round < 8; ++round) {
     wait_group one, two;
@@ -50,7 +50,7 @@ TEST(wait_group_test, r81_a_negative_counter_throws_and_changes_nothing) {
   EXPECT_EQ(wg.count(), 2);
 }
 
-TEST_P(sync_test, r54_what_happened_before_done_is_visible_after_wait) {
+WEIR_RULE(sync_test, r54_what_happened_before_done_is_visible_after_wait) {
   for (int i = 0; i < turns(500); ++i) {
     wait_group wg;
     wg.add(2);
@@ -70,7 +70,7 @@ TEST_P(sync_test, r54_what_happened_before_done_is_visible_after_wait) {
   }
 }
 
-TEST_P(sync_test, every_wait_with_a_context_gives_up_when_it_is_done) {
+WEIR_RULE(sync_test, every_wait_with_a_context_gives_up_when_it_is_done) {
   crew_.run([] {
     wait_group wg;
     wg.add();
@@ -93,7 +93,7 @@ TEST_P(sync_test, every_wait_with_a_context_gives_up_when_it_is_done) {
   });
 }
 
-TEST_P(sync_test, a_mutex_lets_one_in_at_a_time) {
+WEIR_RULE(sync_test, a_mutex_lets_one_in_at_a_time) {
   mutex m;
   int count = 0;
   for (int i = 0; i < 4; ++i) {
@@ -117,7 +117,7 @@ TEST(mutex_test, unlocking_what_is_not_locked_throws) {
   m.unlock();
 }
 
-TEST_P(sync_test, a_semaphore_never_lends_more_than_it_has) {
+WEIR_RULE(sync_test, a_semaphore_never_lends_more_than_it_has) {
   semaphore s{3};
   std::atomic<int> in{0};
   std::atomic<int> most{0};
@@ -177,7 +177,7 @@ TEST(semaphore_test, small_requests_do_not_overtake_a_large_one_until_it_gives_u
   });
 }
 
-TEST_P(sync_test, once_runs_once_and_everybody_waits_for_its_end) {
+WEIR_RULE(sync_test, once_runs_once_and_everybody_waits_for_its_end) {
   once o;
   std::atomic<int> ran{0};
   for (int i = 0; i < 8; ++i) {

@@ -22,8 +22,10 @@
 // Thread safety: every method may be called from any task and any thread at any time.
 // Cost: a transfer that need not wait takes one lock for some ten instructions.
 //
-// T need only be movable. If its move may throw, elements are kept behind a pointer: no move runs
-// under a lock; a send that throws has sent nothing, a receive that throws has lost its element.
+// T need only be movable. If its move may throw, elements are kept behind a pointer, so that no
+// move runs under a lock. A send that throws has sent nothing; a receive that throws has put its
+// element back, to be received next. (Only a move back to the owner, of a value that was not sent,
+// has nowhere to put it if it throws.)
 
 #include <concepts>
 #include <cstddef>
@@ -38,17 +40,21 @@
 
 #include "context.hpp"
 #include "detail/channel_core.hpp"
+#include "detail/channel_state.hpp"
 #include "error.hpp"
 
 namespace weir {
+
+namespace detail {
+template <class Self, class T>
+class receiving;
+}
 
 /// What try_receive() found: an item, nothing yet, or the end.
 template <class T>
 class try_receive_result {
  public:
   try_receive_result() = default;
-  explicit try_receive_result(std::optional<T> item, bool closed)
-      : item_(std::move(item)), closed_(closed) {}
 
   [[nodiscard]] bool has_value() const noexcept { return item_.has_value(); }
   explicit operator bool() const noexcept { return has_value(); }
@@ -62,88 +68,13 @@ class try_receive_result {
   [[nodiscard]] T& value() { return item_.value(); }
 
  private:
+  template <class, class>
+  friend class detail::receiving;
   std::optional<T> item_;
   bool closed_ = false;
 };
 
 namespace detail {
-
-template <class T>
-using element_of =
-    std::conditional_t<std::is_nothrow_move_constructible_v<T>, T, std::unique_ptr<T>>;
-
-template <class E>
-inline constexpr element_ops ops_of{
-    sizeof(E),
-    [](void* slot, void* value) noexcept { ::new (slot) E(std::move(*static_cast<E*>(value))); },
-    [](void* out, void* slot) noexcept {
-      static_cast<std::optional<E>*>(out)->emplace(std::move(*static_cast<E*>(slot)));
-      std::destroy_at(static_cast<E*>(slot));
-    },
-    [](void* out, void* value) noexcept {
-      static_cast<std::optional<E>*>(out)->emplace(std::move(*static_cast<E*>(value)));
-    },
-    [](void* slot) noexcept { std::destroy_at(static_cast<E*>(slot)); }};
-
-/// The core with storage for T.
-template <class T>
-class channel_state final : public channel_core {
- public:
-  using element = element_of<T>;
-  explicit channel_state(std::size_t capacity) : channel_core(ops_of<element>, capacity) {
-    static_assert(alignof(element) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
-                  "channel<T>: T is over-aligned; send a std::unique_ptr<T>");
-  }
-
-  /// Sends; on anything but transfer::moved the value is back in `v`.
-  transfer send(T&& v, patience how) {
-    if constexpr (std::is_same_v<element, T>) {
-      lock.lock();
-      if (has_room()) {
-        ::new (push_slot()) T(std::move(v));
-        lock.unlock();
-        return transfer::moved;
-      }
-      return send_locked(&v, how);
-    } else {
-      auto boxed = std::make_unique<T>(std::move(v));
-      lock.lock();
-      const transfer result = send_locked(&boxed, how);
-      if (result != transfer::moved) give_back(v, std::move(*boxed));
-      return result;
-    }
-  }
-
-  transfer receive(std::optional<T>& out, patience how) {
-    if constexpr (std::is_same_v<element, T>) {
-      lock.lock();
-      if (has_item_and_no_sender()) {
-        T* slot = static_cast<T*>(pop_slot());
-        out.emplace(std::move(*slot));
-        std::destroy_at(slot);
-        lock.unlock();
-        return transfer::moved;
-      }
-      return receive_locked(&out, how);
-    } else {
-      std::optional<element> boxed;
-      lock.lock();
-      const transfer result = receive_locked(&boxed, how);
-      if (boxed) out.emplace(std::move(**boxed));
-      return result;
-    }
-  }
-
- private:
-  static void give_back(T& v, T&& value) {
-    if constexpr (std::is_move_assignable_v<T>) {
-      v = std::move(value);
-    } else {
-      std::destroy_at(&v);
-      std::construct_at(&v, std::move(value));
-    }
-  }
-};
 
 /// What channel, sender and receiver are: a reference to the state, null for Go's nil channel.
 template <class T>
@@ -228,7 +159,7 @@ class sending {
   bool push(T&& v, patience how) const {
     auto* s = core();
     if (s == nullptr) {
-      if (how.block) wait_for_nothing(how.until, "send on nil channel");
+      if (how.block) wait_for_nothing(how.until, nil_send_wait);
       return false;
     }
     switch (s->send(std::move(v), how)) {
@@ -262,17 +193,23 @@ template <class Self, class T>
 class receiving {
  public:
   /// Blocks until there is a value; empty when the channel is closed and drained.
-  [[nodiscard]] std::optional<T> receive() const { return pull({}).first; }
+  [[nodiscard]] std::optional<T> receive() const {
+    std::optional<T> item;
+    (void)pull(item, {});
+    return item;
+  }
   /// As receive(), until ctx is done: then empty. A context that is done already wins over a value
   /// that is there; the value stays. ctx.cancelled() tells the two apart.
   [[nodiscard]] std::optional<T> receive(const context& ctx) const {
-    if (ctx.cancelled()) return std::nullopt;
-    return pull({.until = &ctx}).first;
+    std::optional<T> item;
+    if (!ctx.cancelled()) (void)pull(item, {.until = &ctx});
+    return item;
   }
   /// Never waits.
   [[nodiscard]] try_receive_result<T> try_receive() const {
-    auto [item, how] = pull({.block = false});
-    return try_receive_result<T>(std::move(item), how == transfer::closed);
+    try_receive_result<T> result;
+    result.closed_ = pull(result.item_, {.block = false}) == transfer::closed;
+    return result;
   }
 
   /// Waits for one value, then takes up to `max` that are there, appending to `out` (an output
@@ -300,7 +237,8 @@ class receiving {
     T& operator*() const noexcept { return *item_; }
     T* operator->() const noexcept { return &*item_; }
     iterator& operator++() {
-      item_ = from_.receive();
+      item_.reset();
+      (void)from_.pull(item_, {});
       return *this;
     }
     void operator++(int) { ++*this; }
@@ -318,24 +256,25 @@ class receiving {
  private:
   channel_state<T>* core() const noexcept { return static_cast<const Self*>(this)->state(); }
 
-  std::pair<std::optional<T>, transfer> pull(patience how) const {
-    std::pair<std::optional<T>, transfer> result{std::nullopt, transfer::would_block};
-    auto* s = core();
-    if (s == nullptr) {
-      if (how.block) wait_for_nothing(how.until, "receive on nil channel");
-    } else {
-      result.second = s->receive(result.first, how);
-    }
-    return result;
+  transfer pull(std::optional<T>& item, patience how) const {
+    if (auto* s = core()) return s->receive(item, how);
+    if (how.block) wait_for_nothing(how.until, nil_receive_wait);
+    return transfer::would_block;
   }
 
   template <class Out>
   std::size_t pull_many(Out out, std::size_t max, patience how) const {
     std::size_t n = 0;
     for (; n < max; how.block = false, ++n) {
-      auto item = pull(how).first;
+      std::optional<T> item;
+      (void)pull(item, how);
       if (!item) break;
-      *out++ = std::move(*item);
+      try {
+        *out++ = std::move(*item);
+      } catch (...) {
+        core()->put_back(std::move(*item));
+        throw;
+      }
     }
     return n;
   }

@@ -83,22 +83,22 @@ class receive_case {
     return {.kind = case_kind::receive, .core = channel_.get(), .element = &out_};
   }
   void run() {
-    if constexpr (std::is_same_v<element_of<T>, T>) {
-      call(std::move(out_));
+    if constexpr (!std::is_invocable_v<F&, std::optional<T>>) {
+      static_assert(std::is_invocable_v<F&>, "on_receive: f takes std::optional<T> or nothing");
+      f_();
+    } else if constexpr (std::is_same_v<element_of<T>, T>) {
+      f_(std::move(out_));
     } else {
-      call(out_ ? std::optional<T>(std::move(**out_)) : std::nullopt);
+      f_(unboxed());
     }
   }
   void keep() { channel_.hold(); }
 
  private:
-  void call(std::optional<T> item) {
-    if constexpr (std::is_invocable_v<F&, std::optional<T>>) {
-      f_(std::move(item));
-    } else {
-      static_assert(std::is_invocable_v<F&>, "on_receive: f takes std::optional<T> or nothing");
-      f_();
-    }
+  std::optional<T> unboxed() {
+    std::optional<T> item;
+    if (out_) channel_.get()->unbox(item, std::move(*out_));
+    return item;
   }
   case_channel<T> channel_;
   std::optional<element_of<T>> out_;
@@ -134,7 +134,10 @@ class send_case {
       std::is_nothrow_move_constructible_v<T>&& std::is_nothrow_move_constructible_v<F>) = default;
   ~send_case() {
     if constexpr (boxed && std::is_move_assignable_v<T>) {
-      if (box_ && owner_ != nullptr) *owner_ = std::move(*box_);  // lost: back to its owner
+      try {
+        if (box_ && owner_ != nullptr) *owner_ = std::move(*box_);  // not chosen: its owner's
+      } catch (...) {  // NOLINT: there is nowhere else to put it; see channel.hpp
+      }
     }
   }
 

@@ -2,8 +2,9 @@
 #pragma once
 // Everything of Weir's library in one include. Each header can be read, and included, alone.
 
-#include "channel.hpp"     // typed queues between tasks and threads
-#include "context.hpp"     // cancellation, deadlines, values
+#include "channel.hpp"  // typed queues between tasks and threads
+#include "context.hpp"  // cancellation, deadlines, values
+#include "debug.hpp"
 #include "error.hpp"       // errc
 #include "go.hpp"          // tasks
 #include "runtime.hpp"     // carriers

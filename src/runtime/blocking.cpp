@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
 // Threads for blocking(f): as many as there are calls at a time, kept for a while after. They share
 // no carrier, so whatever f does to its thread, tasks go on.
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
 
+#include "runtime/blocking.hpp"
 #include "runtime/runtime_core.hpp"
 #include "weir/go.hpp"
 
 namespace weir::detail {
 namespace {
+
+constexpr wait_kind blocking_wait{"blocking call"};
 
 struct blocking_call {
   thunk body;
@@ -31,6 +35,11 @@ class blocking_threads {
     else
       ready_.notify_one();
     calls_.push_back(call);
+  }
+
+  [[nodiscard]] long idle() {
+    const std::lock_guard lock(m_);
+    return static_cast<long>(idle_ - std::min(idle_, calls_.size()));
   }
 
  private:
@@ -69,8 +78,11 @@ blocking_threads& threads() {
 
 }  // namespace
 
+long idle_blocking_threads() { return threads().idle(); }
+
 void run_blocking(thunk body, void* argument) {
-  if (carrier::current_task() == nullptr) {
+  // Under a director everything is one thread's: the same decisions give the same run.
+  if (carrier::current_task() == nullptr || carrier::current()->rt.directed_by != nullptr) {
     body(argument);
     return;
   }
@@ -87,7 +99,7 @@ void run_blocking(thunk body, void* argument) {
     rt.blocking_calls.fetch_sub(1, std::memory_order_release);
     throw;
   }
-  op.who.park({.verb = "blocking", .object = nullptr});
+  op.who.park({.kind = &blocking_wait});
   (void)op.winner();
   // Ordering: release; as above.
   rt.blocking_calls.fetch_sub(1, std::memory_order_release);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/carrier.hpp"
 
+#include <unistd.h>
+
 #include <boost/context/detail/fcontext.hpp>
 #include <utility>
 
+#include "port/barrier.hpp"
 #include "runtime/runtime_core.hpp"
 #include "runtime/switch.hpp"
 
@@ -41,6 +44,11 @@ constexpr std::uint32_t start_backlog = 256;  // tasks waiting, when go() lets t
   // Ordering: relaxed; as above.
   std::atomic_ref(here->caught).store(state.caught, std::memory_order_relaxed);
   std::atomic_ref(here->uncaught).store(state.uncaught, std::memory_order_relaxed);
+}
+
+int this_thread_id() noexcept {
+  thread_local const int id = gettid();
+  return id;
 }
 
 carrier::carrier(runtime_core& owner, int i, std::uint64_t seed) noexcept : rt(owner), index(i) {
@@ -89,9 +97,11 @@ void carrier::arrive(void* left_context, stack_shadow& own) noexcept {
 }
 
 void carrier::recycle(task* t) noexcept {
+  t->alive = false;
   t->shadow.destroy();
   stacks_.give(t, rt.stacks);
   finished += 1;
+  port::light_barrier();  // the compiler's half of what begin_shutdown() does to the processor
   rt.task_finished();
 }
 
@@ -125,6 +135,8 @@ WEIR_NO_ASAN void carrier::switch_from_task(task* me, leaving how) {
 }
 
 task* carrier::next_at_hand() {
+  if (rt.directed_by != nullptr) [[unlikely]]
+    return next_directed();
   since_base_ += 1;
   if (grain.count_switch()) end_window();
   if (base_wanted_ || since_base_ >= base_interval || rt.stopping()) return nullptr;
@@ -145,13 +157,32 @@ void carrier::end_window() {
 
 void carrier::park_current(wait_reason why) {
   task* me = running_;
-  me->wait_verb = why.verb;
+  if (me->woken_early) [[unlikely]] {
+    me->woken_early = false;
+    return;
+  }
   me->wait_object = why.object;
+  me->wait_amount = why.amount;
+  me->wait_since = grain.now_about();
+  me->waits = why.kind;
   switch_from_task(me, leaving::parks);
-  me->wait_verb = nullptr;
+  me->waits = nullptr;
 }
 
-void carrier::yield_current() { switch_from_task(running_, leaving::yields); }
+void carrier::yield_current() {
+  if (rt.clock.is_virtual()) {
+    // Tasks that only poll would stop the clock for ever: after some turns of nothing else, it is
+    // as if they waited.
+    lazy_turns_ += 1;
+    if (rt.directed_by != nullptr) rt.directed_by->yielded();
+    if (lazy_turns_ > 8 + 4 * lane.count()) {
+      lazy_turns_ = 0;
+      rt.let_time_pass();
+      base_wanted_ = true;
+    }
+  }
+  switch_from_task(running_, leaving::yields);
+}
 
 WEIR_NO_ASAN void carrier::finish_current() {
   switch_from_task(running_, leaving::ends);
@@ -165,7 +196,8 @@ void run_body(task& t) noexcept {
   try {
     t.ops->run(t.body);
   } catch (...) {
-    escaped_exception(t);
+    if (t.rt->directed_by == nullptr) escaped_exception(t);
+    t.rt->directed_by->escaped(t);
   }
   if (t.body_on_heap) ::operator delete(t.body, std::align_val_t{t.ops->align});
 }
@@ -202,6 +234,11 @@ bool carrier::share(task* t) {
 }
 
 void carrier::ready(task* t) {
+  lazy_turns_ = 0;
+  if (t->interrupted) [[unlikely]] {
+    t->woken_early = true;  // it is in the lane already, and has yet to park
+    return;
+  }
   // Ordering: acquire; pairs with arrive(): we may run what is at rest.
   if (!t->parked.load(std::memory_order_acquire)) {
     // As far as we can see it is still on its way off its stack, on the carrier that is its home;
@@ -309,23 +346,38 @@ void carrier::serve(const std::atomic<bool>* until) {
   use_alternate_stack();
   base_shadow_.adopt_thread();
   grain.restart(rt.clock.now());
+  thread_id = this_thread_id();
   // Ordering: acquire; pairs with whoever sets it: the lender sees the task's result.
   while ((until == nullptr || !until->load(std::memory_order_acquire)) && !rt.stopping()) {
     base_wanted_ = false;
     since_base_ = 0;
-    if (const time_ns due = rt.timers->next_due(); due != never && due <= rt.clock.now()) {
-      rt.timers->fire_due(rt.clock.now());
-    }
+    if (lost_right && !rt.regain_right(*this, until != nullptr)) break;
+    fire_timers();
     take_mail();
-    if (task* t = lane.pop()) {
+    if (task* t = rt.directed_by == nullptr ? lane.pop() : next_directed()) {
       enter_task(t);
     } else {
+      if (until == nullptr && rt.give_up_right(*this)) break;
       rt.idle(*this, until);
       grain.restart(rt.clock.now());
     }
   }
   running_ = nullptr;
   this_carrier = nullptr;
+}
+
+void carrier::fire_timers() {
+  const time_ns due = rt.timers->next_due();
+  if (due == never || due > rt.clock.now()) return;
+  for (timer_entry::deferred* rest : rt.timers->fire_due(rt.clock.now())) {
+    if (rt.directed_by == nullptr) {
+      rest->finish();
+    } else {
+      // As a task, so that others may come in between, as they may on other carriers.
+      auto finish = [rest] { rest->finish(); };
+      rt.start(rt.new_task("timer", body_ops_of<decltype(finish)>, &finish));
+    }
+  }
 }
 
 void carrier::attach() noexcept {

@@ -29,6 +29,9 @@ namespace weir::detail {
 
 class runtime_core;
 
+/// gettid(), without the system call.
+[[nodiscard]] int this_thread_id() noexcept;
+
 class carrier {
  public:
   carrier(runtime_core& rt, int index, std::uint64_t seed) noexcept;
@@ -42,6 +45,9 @@ class carrier {
   void park_current(wait_reason why);
   void yield_current();
   [[noreturn]] void finish_current();
+
+  /// Under a director: another task may come in here.
+  void interrupt_current(const char* before);
 
   // From a task, or the base, on this carrier.
   /// A task whose operation the caller has claimed becomes ready.
@@ -68,8 +74,14 @@ class carrier {
   /// From now on it does not; gives what was left in inbox and lane. By the thread that served.
   [[nodiscard]] task_chain detach() noexcept;
 
-  /// Serves as a carrier on the calling thread until `until` is true, or the runtime stops.
+  /// Serves as a carrier on the calling thread until `until` is true, the runtime stops, or, if
+  /// `until` is null, it has no right to run any more.
   void serve(const std::atomic<bool>* until);
+  /// Whether it sleeps: for the deadlock check, see there.
+  [[nodiscard]] bool sleeps() const noexcept {
+    // Ordering: relaxed; the caller compares counts before and after.
+    return asleep_.load(std::memory_order_relaxed) != 0;
+  }
   /// Comes to the base at the next switch.
   void call_to_base() noexcept { base_wanted_ = true; }
 
@@ -81,10 +93,15 @@ class carrier {
   relaxed<std::uint64_t> switches{0};  // for the watcher: does it get on?
   relaxed<std::uint64_t> started{0};   // tasks, by this carrier
   relaxed<std::uint64_t> finished{0};
+  relaxed<std::uint64_t> rests{0};    // how often it has become idle
+  relaxed<int> thread_id{0};          // gettid() of its thread
+  relaxed<bool> lost_right{false};    // to run; written under the runtime's lock, see handoff.cpp
   std::atomic<bool> idle{false};      // looks for work or sleeps; see idle.cpp
   std::atomic<bool> attached{false};  // has a thread; written under mail_lock_
 
   [[nodiscard]] std::uint64_t new_id() noexcept;
+  /// For select's choices.
+  [[nodiscard]] std::uint32_t random_below(std::uint32_t n);
 
   /// A context that starts task_main() on t's stack below `top`.
   [[nodiscard]] static void* make_context(task& t, std::byte* top) noexcept;
@@ -102,6 +119,9 @@ class carrier {
   void arrive(void* left_context, stack_shadow& own) noexcept;
   void recycle(task* t) noexcept;
   [[nodiscard]] task* next_at_hand();
+  [[nodiscard]] task* next_directed();
+  void yield_interrupted();
+  void fire_timers();
   void end_window();
   void take_mail();
   [[nodiscard]] bool share(task* t);
@@ -112,6 +132,8 @@ class carrier {
   relaxed<void*> base_context_{nullptr};
   relaxed<bool> base_wanted_{false};
   relaxed<std::uint32_t> since_base_{0};
+  relaxed<task*> forced_{nullptr};        // by the director: runs at the next switch
+  relaxed<std::uint32_t> lazy_turns_{0};  // on a virtual clock: yields since anything else happened
   stack_shadow base_shadow_;
   stack_cache stacks_;
   relaxed<std::uint64_t> next_id_{0};  // ids are taken from the runtime in blocks

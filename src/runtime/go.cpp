@@ -19,9 +19,13 @@ void throw_empty_callable(const char* where) {
 void spawn(runtime* where, std::string_view name, const body_ops& ops, void* callable) {
   runtime_core& core = where != nullptr ? where->core() : runtime_core::current();
   core.start(core.new_task(name, ops, callable));
+  interruption_point("the rest after go()");
 }
 
 namespace {
+
+constexpr wait_kind run_wait{"run() on runtime"};
+constexpr wait_kind sleep_wait{"sleep"};
 
 /// In a task of another runtime: an ordinary task there, which this one waits for.
 void run_elsewhere(runtime_core& core, thunk body, void* argument) {
@@ -34,7 +38,7 @@ void run_elsewhere(runtime_core& core, thunk body, void* argument) {
     who.wake();
   };
   core.start(core.new_task("run", body_ops_of<decltype(job)>, &job));
-  op.who.park({.verb = "run", .object = &core});
+  op.who.park({.kind = &run_wait, .object = &core});
   (void)op.winner();
 }
 
@@ -90,7 +94,7 @@ void sleep_until(std::chrono::steady_clock::time_point when) {
   if (at <= rt.clock.now()) return;
   wake_entry entry(op, 0);
   if (rt.timers->insert(entry, at) == timer_queue::added::first) rt.note_earlier_timer();
-  op.who.park({.verb = "sleep", .object = nullptr});
+  op.who.park({.kind = &sleep_wait});
   // The entry has fired: remove() waits for the end of its fire().
   rt.timers->remove(entry);
 }
@@ -99,7 +103,7 @@ namespace this_task {
 
 std::uint64_t id() noexcept {
   const detail::task* t = detail::carrier::current_task();
-  return t != nullptr ? t->id : 0;
+  return t != nullptr ? std::uint64_t{t->id} : 0;
 }
 
 std::string name() {

@@ -44,6 +44,8 @@ class grain_meter {
   /// another kind.
   void restart(time_ns now) noexcept { open(now, 1); }
   [[nodiscard]] bool coarse() const noexcept { return coarse_; }
+  /// The time, as of the beginning of the window: some 20 µs ago, or one switch.
+  [[nodiscard]] time_ns now_about() const noexcept { return since_; }
 
  private:
   static constexpr time_ns coarse_ns = 1000;

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "runtime/deadlock.hpp"
+#include "runtime/monitor.hpp"
 #include "runtime/runtime_core.hpp"
 
 #if defined(__x86_64__)
@@ -32,13 +34,23 @@ void relax_cpu() noexcept {
 }
 
 bool is_true(const std::atomic<bool>* flag) noexcept {
-  // Ordering: acquire; pairs with whoever sets it.
-  return flag != nullptr && flag->load(std::memory_order_acquire);
+  // Ordering: seq_cst; see the top of this file: after asleep_ was written, by one that may sleep.
+  return flag != nullptr && flag->load(std::memory_order_seq_cst);
 }
 
 }  // namespace
 
 void runtime_core::idle(carrier& c, const std::atomic<bool>* until) {
+  if (directed_by != nullptr) {
+    if (c.has_mail() || is_true(until)) return;
+    if (timers->next_due() == never) {
+      directed_by->nothing_left();
+    } else {
+      let_time_pass();
+    }
+    return;
+  }
+  c.rests += 1;
   // Ordering: seq_cst; see the top of this file.
   c.idle.store(true, std::memory_order_seq_cst);
   count_spare(+1);
@@ -52,18 +64,22 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
   const auto has_reason_to_leave = [&] {
     // Ordering: seq_cst; see the top of this file. Not idle any more: somebody has claimed it, and
     // sends mail, or has sent it, and it was raided since.
-    return c.has_mail() || stopping() || is_true(until) || !c.idle.load(std::memory_order_seq_cst);
+    return c.has_mail() || is_true(&stop_) || is_true(until) ||
+           !c.idle.load(std::memory_order_seq_cst);
   };
   // A short spin: whoever is active may be about to send something here.
   for (int i = 0; i < spin_rounds && others_active(c); ++i) {
     if (has_reason_to_leave()) return;
     relax_cpu();
   }
+  time_ns patience = deadlock_patience_ns;
   for (;;) {
     const bool watcher = become_watcher(c);
     // Ordering: seq_cst; see the top of this file.
     c.asleep_.store(1, std::memory_order_seq_cst);
-    const time_ns wake_at = watcher ? watch_until(c) : never;
+    time_ns wake_at = watcher ? watch_until(c) : never;
+    const bool might_be_last = watcher && wake_at == never;
+    if (might_be_last) wake_at = steady_now() + patience;
     if (!has_reason_to_leave() && !c.has_mail_for_sure() && wake_at > clock.now() &&
         !clock.is_virtual()) {
       port::futex_wait(c.asleep_, 1, wake_at);
@@ -71,6 +87,10 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
     // Ordering: seq_cst; see the top of this file.
     const bool woken = c.asleep_.exchange(0, std::memory_order_seq_cst) == 0;
     if (has_reason_to_leave()) return;
+    if (might_be_last && !woken && steady_now() >= wake_at) {
+      check_deadlock(1);
+      patience = std::min(patience * 2, deadlock_patience_max_ns);
+    }
     if (watcher && timers->next_due() <= clock.now()) return;  // the base fires them
     if (watcher && raid_others(c)) return;
     if (clock.is_virtual() && !woken) {
@@ -90,9 +110,8 @@ bool runtime_core::advance_virtual_clock() noexcept {
   // Every task waits. If one waits for a blocking call, that comes first: it ends by itself.
   // Ordering: acquire; pairs with the end of the call, whose mail we then see.
   if (blocking_calls.load(std::memory_order_acquire) != 0) return false;
-  const time_ns due = timers->next_due();
-  if (due == never) return false;
-  clock.advance_to(due);
+  if (timers->next_due() == never) return false;
+  let_time_pass();
   return true;
 }
 
@@ -111,9 +130,9 @@ void runtime_core::resign_as_watcher(carrier& c) noexcept {
   // first, so either it finds no watcher and makes one, or what it set is cleared here.
   watcher_.store(nullptr, std::memory_order_seq_cst);
   watch_armed_.store(false, std::memory_order_seq_cst);
-  // The timers need a keeper, if another carrier sleeps: this one may be busy for long.
-  if (timers->next_due() != never || c.has_mail()) {
-    if (has_spare()) arm_watch();
+  // The timers need a keeper, and those that are active a watcher: this one may be busy for long.
+  if (timers->next_due() != never || c.has_mail() || c.lane.count() > 0 || others_active(c)) {
+    arm_watch();
   }
 }
 
@@ -178,6 +197,10 @@ bool runtime_core::raid_others(carrier& thief) {
 void runtime_core::arm_watch() {
   // Ordering: seq_cst; see resign_as_watcher(). Only the first pays for a wake-up.
   if (watch_armed_.exchange(true, std::memory_order_seq_cst)) return;
+  if (!has_spare()) {
+    ask_monitor();
+    return;
+  }
   // Ordering: seq_cst; as above.
   if (carrier* w = watcher_.load(std::memory_order_seq_cst)) {
     w->wake();
@@ -197,9 +220,16 @@ void runtime_core::note_earlier_timer() noexcept {
   // Ordering: seq_cst; after the insert, before the look: see the top of this file.
   if (carrier* w = watcher_.load(std::memory_order_seq_cst)) {
     w->wake();
-  } else if (has_spare()) {
+  } else {
     arm_watch();
   }
+}
+
+void runtime_core::ask_monitor() noexcept {
+  if (clock.is_virtual()) return;
+  // Ordering: seq_cst; before rouse(): see look_after(). One that is already looked after need not
+  // ask again.
+  if (!monitored_.exchange(true, std::memory_order_seq_cst)) monitor::instance().rouse();
 }
 
 // ---- giving work away ---------------------------------------------------------------------------

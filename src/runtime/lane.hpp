@@ -81,6 +81,19 @@ class lane {
     gate_.leave();
     return t;
   }
+  /// Owner, under a director: the k-th of them, k < count(), in the order of pop().
+  [[nodiscard]] task* take(std::uint32_t k) noexcept {
+    gate_.enter();
+    task* t = slot_;
+    if (t != nullptr && k == 0) {
+      slot_ = nullptr;
+    } else {
+      t = detach_at(t != nullptr ? k - 1 : k);
+    }
+    count_ -= 1;
+    gate_.leave();
+    return t;
+  }
   /// Owner: half of them, rounded up, the ones that would wait longest excepted.
   [[nodiscard]] task_chain give_half() noexcept {
     gate_.enter();
@@ -92,6 +105,13 @@ class lane {
   [[nodiscard]] task_chain raid() noexcept {
     if (!gate_.try_enter_outside()) return {};
     const task_chain taken = detach_half();
+    gate_.leave_outside();
+    return taken;
+  }
+  /// Outsiders: all of them, likewise.
+  [[nodiscard]] task_chain raid_all() noexcept {
+    if (!gate_.try_enter_outside()) return {};
+    const task_chain taken = detach(count_);
     gate_.leave_outside();
     return taken;
   }
@@ -118,9 +138,19 @@ class lane {
     }
     return t;
   }
-  [[nodiscard]] task_chain detach_half() noexcept {
+  [[nodiscard]] task* detach_at(std::uint32_t k) noexcept {
+    if (k == 0) return detach_first();
+    task* before = first_;
+    for (; k > 1; --k) before = before->next;
+    task* t = before->next;
+    before->next = static_cast<task*>(t->next);
+    if (before->next == nullptr) last_ = before;
+    return t;
+  }
+  [[nodiscard]] task_chain detach_half() noexcept { return detach((count_ + 1) / 2); }
+  [[nodiscard]] task_chain detach(std::uint32_t wanted) noexcept {
     task_chain taken;
-    for (std::uint32_t wanted = (count_ + 1) / 2; taken.count < wanted;) {
+    while (taken.count < wanted) {
       task* t = detach_first();
       if (t == nullptr) {
         t = slot_;

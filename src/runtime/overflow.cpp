@@ -23,7 +23,7 @@ void report(const task& t) {
       text, sizeof text,
       "weir: stack overflow in task %llu%s%s%s: its stack is %zu KiB. Give it more with "
       "runtime_options::stack_size, or recurse less.\n",
-      static_cast<unsigned long long>(t.id), t.name[0] != '\0' ? " '" : "", t.name,
+      static_cast<unsigned long long>(std::uint64_t{t.id}), t.name[0] != '\0' ? " '" : "", t.name,
       t.name[0] != '\0' ? "'" : "", (t.stack_size + 1023) / 1024);
   if (n > 0) (void)!write(STDERR_FILENO, text, static_cast<std::size_t>(n));
 }

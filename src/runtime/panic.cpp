@@ -8,6 +8,7 @@
 #include <string>
 #include <typeinfo>
 
+#include "runtime/dump.hpp"
 #include "runtime/process.hpp"
 #include "runtime/task.hpp"
 
@@ -35,10 +36,11 @@ std::string message() {
 
 }  // namespace
 
+std::string current_exception_text() { return type_name() + ": " + message(); }
+
 void escaped_exception(const task& t) noexcept {
-  std::fprintf(stderr, "weir: an exception left task %llu%s%s%s: %s: %s\n",
-               static_cast<unsigned long long>(t.id), t.name[0] != '\0' ? " '" : "", t.name,
-               t.name[0] != '\0' ? "'" : "", type_name().c_str(), message().c_str());
+  std::fprintf(stderr, "weir: an exception left %s: %s\n", describe_task(t).c_str(),
+               current_exception_text().c_str());
   std::terminate();  // with the exception still at hand, for a terminate handler to look at
 }
 

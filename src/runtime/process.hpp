@@ -2,6 +2,8 @@
 #pragma once
 // What concerns the process as a whole: its end, its forks, its crashes.
 
+#include <string>
+
 namespace weir::detail {
 
 struct task;
@@ -20,6 +22,8 @@ void stop_at_process_end(runtime_core& core);
 void install_overflow_report();
 void use_alternate_stack();
 
+/// "std::runtime_error: what it says", of the exception that is being handled.
+[[nodiscard]] std::string current_exception_text();
 /// Ends the program for the exception that is being handled, which has left `t`.
 [[noreturn]] void escaped_exception(const task& t) noexcept;
 

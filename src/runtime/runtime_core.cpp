@@ -23,8 +23,9 @@ std::uint64_t seed_or_random(std::uint64_t seed) {
 
 }  // namespace
 
-runtime_core::runtime_core(const runtime_options& options)
-    : clock(options.clock == clock_kind::virtual_time),
+runtime_core::runtime_core(const runtime_options& options, director* by)
+    : directed_by(by),
+      clock(options.clock == clock_kind::virtual_time),
       stacks(checked_stack_size(options)),
       timers(make_ref<timer_queue>()),
       limit(checked_carriers(options)),
@@ -33,9 +34,13 @@ runtime_core::runtime_core(const runtime_options& options)
       carriers_(std::make_unique<std::unique_ptr<carrier>[]>(2 * carriers_max)),
       spare_(limit) {
   install_overflow_report();
+  registry::instance().add(*this);
 }
 
-runtime_core::~runtime_core() { ordered_after(&ids); }
+runtime_core::~runtime_core() {
+  registry::instance().remove(*this);
+  ordered_after(&ids);
+}
 
 void runtime_core::check_fork() const {
   if (generation_ != fork_generation()) throw std::system_error(errc::forked, "weir: runtime");
@@ -80,10 +85,11 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   // Ordering: relaxed; only the numbers matter.
   t->id = inside ? c->new_id() : ids.fetch_add(1, std::memory_order_relaxed);
   t->home = inside ? c : nullptr;
-  t->wait_verb = nullptr;
+  t->waits = nullptr;
   const std::size_t kept = std::min(name.size(), task::name_size - 1);
   name.copy(t->name, kept);
   t->name[kept] = '\0';
+  t->alive = true;
   t->context = carrier::make_context(*t, reinterpret_cast<std::byte*>(top / 64 * 64));
   ordered_before(t);
   return t;
@@ -101,11 +107,14 @@ void runtime_core::start(task* t) {
 }
 
 carrier* runtime_core::first_attached() const noexcept {
+  carrier* stuck = nullptr;
   for (int i = 0; i < known_carriers(); ++i) {
     // Ordering: relaxed; post() decides.
-    if (at(i).attached.load(std::memory_order_relaxed)) return &at(i);
+    if (!at(i).attached.load(std::memory_order_relaxed)) continue;
+    if (!at(i).lost_right) return &at(i);
+    stuck = &at(i);
   }
-  return nullptr;
+  return stuck;
 }
 
 void runtime_core::inject(task* t) {
@@ -114,6 +123,10 @@ void runtime_core::inject(task* t) {
   const std::shared_ptr<runtime_core> keep = immortal_ ? nullptr : shared_from_this();
   for (;;) {
     carrier* home = t->home;
+    // Ordering: acquire; pairs with carrier::arrive(): it may run elsewhere.
+    if (home != nullptr && home->lost_right && t->parked.load(std::memory_order_acquire)) {
+      home = nullptr;
+    }
     if (home == nullptr) home = first_attached();
     // Ordering: relaxed; a hint. acquire on parked: pairs with carrier::arrive().
     if (home != nullptr && home->grain.coarse() && !home->idle.load(std::memory_order_relaxed) &&
@@ -139,7 +152,11 @@ carrier* runtime_core::reserve_carrier(bool lender) {
   const std::lock_guard lock(m_);
   // Ordering: relaxed; stop() takes m_ after it has set this.
   if (stop_.load(std::memory_order_relaxed)) return nullptr;
-  if (!lender && attached_ >= limit) return nullptr;
+  // Ordering: relaxed; m_ orders it.
+  if (!lender &&
+      (entitled_.load(std::memory_order_relaxed) >= limit || attached_ >= limit + relief_max)) {
+    return nullptr;
+  }
   carrier* c = nullptr;
   if (!free_.empty()) {
     c = free_.back();
@@ -151,28 +168,44 @@ carrier* runtime_core::reserve_carrier(bool lender) {
     }
     carriers_[static_cast<std::size_t>(n)] = std::make_unique<carrier>(*this, n, seed);
     c = &at(n);
+    free_.reserve(static_cast<std::size_t>(n) + 1);  // so that return_carrier() need not allocate
     // Ordering: release; pairs with known_carriers(): the object is there.
     carrier_count_.store(n + 1, std::memory_order_release);
   }
-  if (attached_++ < limit) count_spare(-1);
+  attached_ += 1;
+  change_entitled(+1);
   c->attach();
   return c;
 }
 
 void runtime_core::return_carrier(carrier& c) noexcept {
   const std::lock_guard lock(m_);
-  if (--attached_ < limit) count_spare(+1);
-  free_.push_back(&c);  // no allocation: it has been there before, or reserve() below made room
+  attached_ -= 1;
+  if (!c.lost_right) change_entitled(-1);
+  c.lost_right = false;
+  free_.push_back(&c);  // no allocation: reserve_carrier() made room
   ended_.notify_all();
 }
 
-void runtime_core::thread_main(carrier& c) noexcept {
-  char name[16];
-  std::snprintf(name, sizeof name, "weir-%d", c.index);
-  pthread_setname_np(pthread_self(), name);
-  c.serve(nullptr);
-  (void)c.detach();  // it ends only with the runtime: what is left is abandoned
-  return_carrier(c);
+void runtime_core::thread_main(carrier* c) noexcept {
+  while (c != nullptr) {
+    char name[16];
+    std::snprintf(name, sizeof name, "weir-%d", c->index);
+    pthread_setname_np(pthread_self(), name);
+    c->serve(nullptr);
+    task_chain left = c->detach();
+    return_carrier(*c);
+    if (stopping()) return;  // what is left is abandoned
+    inject_all(left);
+    c = wait_on_bench();
+  }
+}
+
+void runtime_core::inject_all(task_chain tasks) {
+  while (task* t = tasks.pop_front()) {
+    t->home = nullptr;
+    inject(t);
+  }
 }
 
 bool runtime_core::start_thread(carrier& c) noexcept {
@@ -181,8 +214,8 @@ bool runtime_core::start_thread(carrier& c) noexcept {
     // Ordering: relaxed; stop() sets it under m_. After that join() may have come, and nobody would
     // join this thread.
     if (stop_.load(std::memory_order_relaxed)) return false;
-    free_.reserve(static_cast<std::size_t>(known_carriers()));
-    threads_.emplace_back([self = shared_from_this(), &c] { self->thread_main(c); });
+    if (take_from_bench(c)) return true;
+    threads_.emplace_back([self = shared_from_this(), &c] { self->thread_main(&c); });
     return true;
   } catch (...) {
     return false;  // no thread to be had: those that there are go on
@@ -205,13 +238,18 @@ carrier* runtime_core::start_carrier(task_chain tasks) {
   return nullptr;
 }
 
+void runtime_core::direct(task* first, const std::atomic<bool>& over) {
+  carrier* c = reserve_carrier(true);
+  c->started += 1;
+  (void)c->post(first);
+  c->serve(&over);
+  (void)c->detach();  // what has not ended never will
+  return_carrier(*c);
+}
+
 bool runtime_core::lend_thread(lending& l, task* first) {
   carrier* c = reserve_carrier(true);
   if (c == nullptr) return false;
-  {
-    const std::lock_guard lock(m_);
-    free_.reserve(static_cast<std::size_t>(known_carriers()));
-  }
   // Ordering: release; pairs with end_lending(), which may come from another carrier: *c is made.
   l.by.store(c, std::memory_order_release);
   c->started += 1;
@@ -219,10 +257,7 @@ bool runtime_core::lend_thread(lending& l, task* first) {
   c->serve(&l.done);
   task_chain left = c->detach();
   return_carrier(*c);
-  while (task* t = left.pop_front()) {
-    t->home = nullptr;
-    inject(t);
-  }
+  inject_all(left);
   // Ordering: acquire; pairs with end_lending(): the task's result is visible.
   return l.done.load(std::memory_order_acquire);
 }
@@ -276,6 +311,7 @@ void runtime_core::stop() noexcept {
     // Ordering: seq_cst; before the look at who sleeps, see idle.cpp. Release for stopping().
     stop_.store(true, std::memory_order_seq_cst);
   }
+  bench_.notify_all();
   for (int i = 0; i < known_carriers(); ++i) at(i).wake();
 }
 

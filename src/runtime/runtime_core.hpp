@@ -20,7 +20,9 @@
 
 #include "runtime/carrier.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/director.hpp"
 #include "runtime/process.hpp"
+#include "runtime/registry.hpp"
 #include "runtime/stack_pool.hpp"
 #include "runtime/timer_queue.hpp"
 #include "weir/detail/waiter.hpp"
@@ -31,8 +33,10 @@ namespace weir::detail {
 class runtime_core : public std::enable_shared_from_this<runtime_core> {
  public:
   static constexpr int carriers_max = 1024;  // and as many threads inside run() at once
+  static constexpr int relief_max = 512;     // more carriers than the limit, while some are stuck
 
-  explicit runtime_core(const runtime_options& options);
+  /// Under a director, if there is one; the clock is a virtual one then.
+  explicit runtime_core(const runtime_options& options, director* directed_by = nullptr);
   ~runtime_core();
 
   /// The one that go() starts on first use; lives until the process ends.
@@ -57,9 +61,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   }
   /// Work waits behind the task that runs: see that somebody watches it.
   void note_surplus() {
-    // Ordering: relaxed on the first look, a hint that keeps the common case to one load; see
-    // arm_watch() for the rest.
-    if (!watch_armed_.load(std::memory_order_relaxed) && has_spare()) [[unlikely]]
+    // Ordering: relaxed; a hint that keeps the common case to one load; see arm_watch() for the
+    // rest.
+    if (!watch_armed_.load(std::memory_order_relaxed)) [[unlikely]]
       arm_watch();
   }
   /// Gives tasks to an idle carrier, `preferred` if that is idle; false if there is none.
@@ -68,6 +72,16 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void idle(carrier& c, const std::atomic<bool>* until);
   /// A timer was added that is due before all others.
   void note_earlier_timer() noexcept;
+
+  // The right to run (handoff.cpp).
+  /// By the monitor: relieves carriers that are stuck. When to look again; not_now if nobody is
+  /// active, or an idle carrier watches.
+  enum class look_again : std::uint8_t { not_now, sometime, soon };
+  [[nodiscard]] look_again look_after(time_ns now) noexcept;
+  /// By a carrier that has lost its right: whether it has one again.
+  [[nodiscard]] bool regain_right(carrier& c, bool lent) noexcept;
+  /// By a carrier with nothing to do: whether there are more than the limit, and it is one less.
+  [[nodiscard]] bool give_up_right(carrier& c) noexcept;
 
   // Threads.
   /// A plain thread that serves as a carrier until `done`.
@@ -78,8 +92,18 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   /// Lends the calling plain thread until l.done; `first` is the task to begin with. False if the
   /// runtime stopped before.
   bool lend_thread(lending& l, task* first);
+  /// Under a director: the same, until the director says that it is over.
+  void direct(task* first, const std::atomic<bool>& over);
+  /// On a virtual clock: the time of the next timer comes.
+  void let_time_pass() noexcept;
   /// By the task that the thread was lent for: its end. `l` may be gone when this returns.
   static void end_lending(lending& l) noexcept;
+
+  // For the deadlock check.
+  /// Adds its sleeping threads, its waiting tasks, and counts of what has happened so far;
+  /// `may_go_on` becomes true if a timer or a call will end, or there is work.
+  void describe_rest(long& sleeping_threads, std::uint64_t& waiting, std::uint64_t& happened,
+                     bool& may_go_on);
 
   // Life.
   /// Tasks that have started and not ended; exact when it returns 0.
@@ -111,6 +135,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void check_fork() const;
   [[nodiscard]] unsigned generation() const noexcept { return generation_; }
 
+  director* const directed_by;
   runtime_clock clock;
   stack_pool stacks;
   const ref<timer_queue> timers;
@@ -118,6 +143,10 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   const std::uint64_t seed;
   std::atomic<std::uint64_t> ids{1};
   std::atomic<int> blocking_calls{0};  // in flight: a virtual clock must not run ahead of them
+
+  // For the registry.
+  runtime_core* next = nullptr;
+  runtime_core* prev = nullptr;
 
   // Who waits for the last task to end (sync/runtime.cpp).
   spin_lock drain_lock;  // guards drain_waiters
@@ -133,8 +162,22 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void return_carrier(carrier& c) noexcept;
   /// Starts the thread of a reserved carrier, which has mail already; false if the system has none.
   [[nodiscard]] bool start_thread(carrier& c) noexcept;
-  void thread_main(carrier& c) noexcept;
+  void thread_main(carrier* c) noexcept;
+  [[nodiscard]] carrier* wait_on_bench() noexcept;  // null: the runtime stops
+  [[nodiscard]] bool take_from_bench(carrier& c);   // m_ is held
+  void change_entitled(int change) noexcept;        // m_ is held
+  [[nodiscard]] bool retake_right(carrier& c) noexcept;
+  void relieve(carrier& stuck);
+  void ask_monitor() noexcept;
+  [[nodiscard]] bool any_active() const noexcept;
+  /// What the monitor saw of a carrier.
+  struct last_look {
+    std::uint64_t switches = 0;
+    time_ns since = 0;
+  };
+  [[nodiscard]] look_again look_at(carrier& c, last_look& last, time_ns now);
   [[nodiscard]] carrier* start_carrier(task_chain tasks);
+  void inject_all(task_chain tasks);
   [[nodiscard]] carrier* first_attached() const noexcept;
   void wait_for_work(carrier& c, const std::atomic<bool>* until);
   [[nodiscard]] bool become_watcher(carrier& c) noexcept;
@@ -163,6 +206,12 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::vector<std::thread> threads_;
   std::vector<carrier*> free_;  // without a thread, for reuse
   int attached_ = 0;
+  std::atomic<int> entitled_{0};    // to run: attached, and have not lost that; written under m_
+  std::condition_variable bench_;   // for threads without a carrier; with m_, as the next two
+  std::vector<carrier*> assigned_;  // to threads on the bench, which have yet to take them
+  std::size_t benched_ = 0;
+  std::vector<last_look> looks_;  // the monitor's, by carrier
+  std::atomic<bool> monitored_{false};
   std::unique_ptr<std::unique_ptr<carrier>[]> carriers_;  // never removed while this lives
   std::atomic<int> carrier_count_{0};
   std::atomic<int> spare_;
@@ -176,5 +225,17 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::atomic<bool> stop_{false};
   std::shared_ptr<runtime_core> self_;  // when abandoned
 };
+
+template <class F>
+void registry::for_each_runtime(F f) {
+  std::vector<std::shared_ptr<runtime_core>> all;  // ends after the lock: so may one of them
+  {
+    const std::lock_guard lock(m_);
+    for (runtime_core* core = runtimes_; core != nullptr; core = core->next) {
+      if (auto keep = core->weak_from_this().lock()) all.push_back(std::move(keep));
+    }
+  }
+  for (const auto& core : all) f(*core);
+}
 
 }  // namespace weir::detail

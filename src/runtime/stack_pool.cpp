@@ -49,14 +49,12 @@ void stack_pool::grow() {
   if (base == nullptr) throw std::bad_alloc();
   slabs_.push_back({base, count});
   find_leaks_in(slabs_.back(), true);
-  // The header is at the top: the page that every task touches anyway.
-  constexpr std::size_t header = (sizeof(task) + 63) / 64 * 64;
   for (std::size_t i = 0; i < count; ++i) {
     std::byte* stack = base + i * stack_size_;
-    auto* t = ::new (stack + stack_size_ - header) task;
+    auto* t = ::new (stack + stack_size_ - header_size) task;
     made_task_header(t, sizeof *t);
     t->stack = stack;
-    t->stack_size = stack_size_ - header;
+    t->stack_size = stack_size_ - header_size;
     t->next = free_;
     free_ = t;
   }

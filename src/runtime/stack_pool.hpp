@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "runtime/task.hpp"
@@ -23,6 +24,14 @@ class stack_pool {
   [[nodiscard]] task* take(std::size_t wanted);
   /// Takes back a chain of `count`.
   void give(task* first, std::size_t count) noexcept;
+  /// Every task that ever was, alive or not; f must not wait, or start a task.
+  template <class F>
+  void for_each(F f) {
+    const std::lock_guard lock(m_);
+    for (const slab& s : slabs_) {
+      for (std::size_t i = 0; i < s.count; ++i) f(header(s.base + i * stack_size_));
+    }
+  }
   /// Keeps the address space when this ends: something may still point into it.
   void leak() noexcept { leaked_ = true; }
 
@@ -33,6 +42,12 @@ class stack_pool {
   };
   static constexpr std::size_t slab_max = 64;
   static constexpr std::size_t warm_max = 4096;
+
+  // The header is at the top: in the page that every task touches anyway.
+  static constexpr std::size_t header_size = (sizeof(task) + 63) / 64 * 64;
+  [[nodiscard]] task& header(std::byte* stack) const noexcept {
+    return *std::launder(reinterpret_cast<task*>(stack + stack_size_ - header_size));
+  }
 
   void grow();
   void find_leaks_in(const slab& s, bool on) noexcept;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+
 #include "port/futex.hpp"
 #include "runtime/carrier.hpp"
+#include "runtime/deadlock.hpp"
 #include "runtime/runtime_core.hpp"
 #include "weir/detail/waiter.hpp"
 
@@ -19,7 +22,22 @@ constexpr std::uint32_t sleeping = 2;
 // Lives as long as its thread; a late futex_wake on it is harmless.
 thread_local std::atomic<std::uint32_t> thread_word{waiting};
 
-bool park_thread(std::atomic<std::uint32_t>& word, time_ns deadline) {
+/// Sleeps until woken, known to the registry: dumps show it, and the last to sleep notices.
+void sleep_until_woken(std::atomic<std::uint32_t>& word, const wait_reason& why) {
+  thread_wait entry{why, &word, sleeping, this_thread_id(), steady_now()};
+  registry::instance().add(entry);
+  for (time_ns patience = deadlock_patience_ns;;) {
+    port::futex_wait(word, sleeping, steady_now() + patience);
+    // Ordering: acquire; pairs with wake().
+    if (word.load(std::memory_order_acquire) == woken) break;
+    if (steady_now() < entry.since + patience) continue;
+    check_deadlock(0);
+    patience = std::min(patience * 2, deadlock_patience_max_ns);
+  }
+  registry::instance().remove(entry);
+}
+
+bool park_thread(std::atomic<std::uint32_t>& word, time_ns deadline, const wait_reason& why) {
   constexpr int spins = 50;  // a microsecond or two: the answer may be on its way
   for (int i = 0; i < spins; ++i) {
     // Ordering: acquire; pairs with wake().
@@ -35,11 +53,15 @@ bool park_thread(std::atomic<std::uint32_t>& word, time_ns deadline) {
       expected == woken) {
     return true;
   }
+  if (deadline == never) {
+    sleep_until_woken(word, why);
+    return true;
+  }
   for (;;) {
     port::futex_wait(word, sleeping, deadline);
     // Ordering: acquire; pairs with wake().
     if (word.load(std::memory_order_acquire) == woken) return true;
-    if (deadline != never && steady_now() >= deadline) return false;
+    if (steady_now() >= deadline) return false;
   }
 }
 
@@ -62,12 +84,12 @@ void strand::park(wait_reason why) const {
     carrier::current()->park_current(why);
     ordered_after(task_);
   } else {
-    (void)park_thread(*word_, never);
+    (void)park_thread(*word_, never, why);
   }
 }
 
 bool strand::park_thread_until(std::int64_t deadline) const {
-  return park_thread(*word_, deadline);
+  return park_thread(*word_, deadline, {.kind = nullptr});
 }
 
 void strand::wake() const {

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/clock.hpp"
 #include "runtime/relaxed.hpp"
 #include "runtime/sanitizer.hpp"
 #include "weir/detail/spawn.hpp"
@@ -36,11 +37,19 @@ struct task {
   void* body = nullptr;
   const body_ops* ops = nullptr;
   bool body_on_heap = false;
-  std::uint64_t id = 0;
+  relaxed<std::uint64_t> id{0};
   std::byte* stack = nullptr;  // lowest address: the guard page
   std::size_t stack_size = 0;
-  relaxed<const char*> wait_verb{nullptr};
+  // Under a director: stopped between joining a queue and parking, and woken there.
+  relaxed<bool> interrupted{false};
+  relaxed<bool> woken_early{false};
+  // For dumps, which read them at any time: what it waits for (null kind: it does not), and since
+  // about when.
+  relaxed<const wait_kind*> waits{nullptr};
   relaxed<const void*> wait_object{nullptr};
+  relaxed<std::size_t> wait_amount{0};
+  relaxed<time_ns> wait_since{0};
+  relaxed<bool> alive{false};  // started and not ended
   stack_shadow shadow;
   char name[name_size] = {};
 };

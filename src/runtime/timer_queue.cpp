@@ -82,7 +82,7 @@ bool timer_queue::remove(timer_entry& e) noexcept {
   return true;
 }
 
-void timer_queue::fire_due(time_ns now) {
+std::vector<timer_entry::deferred*> timer_queue::fire_due(time_ns now) {
   std::vector<timer_entry::deferred*> later;
   {
     const std::lock_guard lock(m_);
@@ -96,7 +96,7 @@ void timer_queue::fire_due(time_ns now) {
     }
     publish_next();
   }
-  for (auto* rest : later) rest->finish();
+  return later;
 }
 
 void timer_queue::close() {

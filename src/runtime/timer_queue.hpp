@@ -64,8 +64,8 @@ class timer_queue final : public shared_object {
     // insert writes this and then looks for sleepers: one of them must see the other.
     return next_.load(std::memory_order_seq_cst);
   }
-  /// Fires all that is due at `now`.
-  void fire_due(time_ns now);
+  /// Fires all that is due at `now`, and gives what is still to be finished, without the lock.
+  [[nodiscard]] std::vector<timer_entry::deferred*> fire_due(time_ns now);
   /// Abandons what is there and takes no more.
   void close();
 

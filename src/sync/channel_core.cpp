@@ -13,6 +13,11 @@
 
 namespace weir::detail {
 
+constexpr wait_kind send_wait{"send on channel", "cap"};
+constexpr wait_kind receive_wait{"receive on channel", "cap"};
+constexpr wait_kind nil_send_wait{"send on nil channel"};
+constexpr wait_kind nil_receive_wait{"receive on nil channel"};
+
 void throw_channel_closed(const char* what) { throw channel_closed(std::string("weir: ") + what); }
 
 void throw_bad_capacity(std::int64_t capacity) {
@@ -21,7 +26,7 @@ void throw_bad_capacity(std::int64_t capacity) {
 }
 
 channel_core::channel_core(const element_ops& element, std::size_t capacity)
-    : cap(capacity), ops(element) {
+    : cap(capacity), room(capacity), ops(element) {
   if (capacity > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / ops.size) {
     throw std::length_error("weir::channel: capacity " + std::to_string(capacity) + " of " +
                             std::to_string(ops.size) + "-byte values does not fit into memory.");
@@ -44,6 +49,7 @@ void channel_core::clear_locked() noexcept {
 }
 
 std::size_t channel_core::size() noexcept {
+  interruption_point("size of a channel");
   const std::lock_guard guard(lock);
   return hides_buffer ? 0 : count;
 }
@@ -62,7 +68,7 @@ transfer channel_core::try_send_step(void* value, wake_batch& wakes) noexcept {
     wakes.add(*receiver);
     return transfer::moved;
   }
-  if (count == cap) return transfer::would_block;
+  if (count >= cap) return transfer::would_block;
   ops.value_to_slot(push_slot(), value);
   return transfer::moved;
 }
@@ -70,6 +76,7 @@ transfer channel_core::try_send_step(void* value, wake_batch& wakes) noexcept {
 transfer channel_core::try_receive_step(void* out, wake_batch& wakes) noexcept {
   if (count > 0) {
     ops.slot_to_out(out, pop_slot());
+    if (count >= cap) return transfer::moved;         // one had been put back
     if (wait_node* sender = senders.claim_front()) {  // (keeps C3, and the order)
       ops.value_to_slot(push_slot(), sender->value);
       sender->ok = true;
@@ -87,20 +94,49 @@ transfer channel_core::try_receive_step(void* out, wake_batch& wakes) noexcept {
   return closed_plain ? transfer::closed : transfer::would_block;
 }
 
+void channel_core::grow_locked() {
+  const std::size_t more = room + room / 2 + 1;
+  auto* larger = static_cast<std::byte*>(::operator new(more* ops.size));
+  const std::size_t kept = count;
+  for (std::size_t i = 0; i < kept; ++i) ops.slot_to_slot(larger + i * ops.size, pop_slot());
+  ::operator delete(std::exchange(slots, larger));
+  room = more;
+  head = 0;
+  count = kept;
+}
+
+void channel_core::put_back(void* value) {
+  wake_batch wakes;
+  {
+    const std::lock_guard guard(lock);
+    if (wait_node* receiver = receivers.claim_front()) {
+      ops.value_to_out(receiver->value, value);
+      receiver->ok = true;
+      wakes.add(*receiver);
+    } else {
+      if (count == room) grow_locked();
+      head = (head == 0 ? room : head) - 1;
+      ++count;
+      ops.value_to_slot(slots + head * ops.size, value);
+    }
+  }
+  wakes.wake_all();
+}
+
 transfer channel_core::send_locked(void* value, patience how) {
   wake_batch wakes;
   const transfer step = try_send_step(value, wakes);
-  return complete_locked(step, wakes, senders, value, how, "send on channel");
+  return complete_locked(step, wakes, senders, value, how, send_wait);
 }
 
 transfer channel_core::receive_locked(void* out, patience how) {
   wake_batch wakes;
   const transfer step = try_receive_step(out, wakes);
-  return complete_locked(step, wakes, receivers, out, how, "receive on channel");
+  return complete_locked(step, wakes, receivers, out, how, receive_wait);
 }
 
 transfer channel_core::complete_locked(transfer step, wake_batch& wakes, wait_list& queue,
-                                       void* element, patience how, const char* verb) {
+                                       void* element, patience how, const wait_kind& kind) {
   if (step != transfer::would_block || !how.block) {
     lock.unlock();
     wakes.wake_all();
@@ -109,13 +145,15 @@ transfer channel_core::complete_locked(transfer step, wake_batch& wakes, wait_li
   report_operations();
   wait_node node;
   node.value = element;
-  if (!wait_in(lock, queue, node, how.until, {.verb = verb, .object = this})) {
+  if (!wait_in(lock, queue, node, how.until,
+               {.kind = &kind, .object = this, .amount = capacity()})) {
     return transfer::cancelled;
   }
   return node.ok ? transfer::moved : transfer::closed;
 }
 
 bool channel_core::close() noexcept {
+  interruption_point("close of a channel");
   wake_batch wakes;
   {
     const std::lock_guard guard(lock);
@@ -131,12 +169,12 @@ bool channel_core::close() noexcept {
   return true;
 }
 
-void wait_for_nothing(const context* until, const char* what) {
+void wait_for_nothing(const context* until, const wait_kind& kind) {
   spin_lock m;
   wait_list list;
   wait_node node;
   m.lock();
-  (void)wait_in(m, list, node, until, {.verb = what, .object = nullptr});
+  (void)wait_in(m, list, node, until, {.kind = &kind});
 }
 
 }  // namespace weir::detail

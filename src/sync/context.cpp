@@ -74,6 +74,7 @@ void cancel_node::unlink_child(cancel_node& child) noexcept {
 
 void cancel_node::join_parent() {
   if (up_ == nullptr) return;
+  interruption_point("making of a context");
   std::unique_lock lock(up_->m_);
   if (up_->error_ == errc{}) {
     up_->link_child(*this);
@@ -87,6 +88,7 @@ void cancel_node::join_parent() {
 
 void cancel_node::leave_parent() noexcept {
   if (up_ == nullptr) return;
+  interruption_point("leaving of a parent context");
   const std::lock_guard lock(up_->m_);
   if (linked_) up_->unlink_child(*this);
 }
@@ -107,6 +109,7 @@ void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
 
 void cancel_node::cancel_one(errc error, const std::exception_ptr& cause,
                              work_list& below) noexcept {
+  interruption_point("cancel of a context");
   std::vector<std::shared_ptr<after_callback>> callbacks;
   std::optional<std::stop_source> source;
   {
@@ -122,7 +125,7 @@ void cancel_node::cancel_one(errc error, const std::exception_ptr& cause,
     for (const auto& c : callbacks) c->armed = false;
     source.swap(stop_source_);
   }
-  done->close();
+  done->close();  // (an interruption point)
   if (source) source->request_stop();
   for (const auto& c : callbacks) go("after_func", std::move(c->f));
   if (timers_) timers_->remove(*this);
@@ -130,11 +133,13 @@ void cancel_node::cancel_one(errc error, const std::exception_ptr& cause,
 }
 
 std::error_code cancel_node::error() const noexcept {
+  interruption_point("error of a context");
   if (!is_done()) return {0, category()};
   return make_error_code(error_);  // (X1)
 }
 
 std::exception_ptr cancel_node::cause() const noexcept {
+  interruption_point("cause of a context");
   const std::lock_guard lock(m_);
   if (error_ == errc{}) return nullptr;
   return cause_ ? cause_ : std::make_exception_ptr(std::system_error(make_error_code(error_)));
@@ -173,6 +178,7 @@ bool cancel_node::plan_deadline(time_ns when, std::exception_ptr cause) {
 }
 
 void cancel_node::arm_deadline(time_ns when) {
+  interruption_point("start of a deadline");
   runtime_core& rt = runtime_core::current();
   if (when <= rt.clock.now()) {
     cancel(errc::deadline_exceeded, deadline_cause_);
@@ -183,6 +189,7 @@ void cancel_node::arm_deadline(time_ns when) {
     case timer_queue::added::later: break;
     case timer_queue::added::closed: cancel(errc::cancelled, nullptr); break;
   }
+  interruption_point("check of a new deadline");
   if (is_done()) timers_->remove(*this);  // cancelled from above before the insert
 }
 
@@ -209,6 +216,7 @@ void cancel_node::finish() {
 // ---- callbacks ----------------------------------------------------------------------------------
 
 bool cancel_node::add_callback(const std::shared_ptr<after_callback>& callback) {
+  interruption_point("after_func");
   const std::lock_guard lock(m_);
   if (error_ != errc{}) return false;
   callback->index = callbacks_.size();
@@ -218,6 +226,7 @@ bool cancel_node::add_callback(const std::shared_ptr<after_callback>& callback) 
 }
 
 bool cancel_node::remove_callback(after_callback& callback) {
+  interruption_point("stop of an after_func");
   std::shared_ptr<after_callback> removed;  // ends outside of the lock
   const std::lock_guard lock(m_);
   if (!callback.armed) return false;

@@ -11,6 +11,10 @@ namespace weir {
 
 using namespace detail;
 
+namespace {
+constexpr wait_kind shutdown_wait{"shutdown of runtime"};
+}
+
 runtime::runtime(runtime_options options) : core_(std::make_shared<runtime_core>(options)) {}
 
 runtime::~runtime() {
@@ -41,7 +45,7 @@ bool runtime::shutdown(const context& ctx) {
   } else {
     wait_node node;
     drained = wait_in(core.drain_lock, core.drain_waiters, node, &ctx,
-                      {.verb = "runtime::shutdown", .object = &core});
+                      {.kind = &shutdown_wait, .object = &core});
   }
   if (!drained) core.abandon();
   core.stop();

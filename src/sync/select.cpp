@@ -24,17 +24,18 @@ namespace {
 
 constexpr std::size_t nothing = static_cast<std::size_t>(-1);
 constexpr std::size_t cases_max = 65536;
+constexpr wait_kind select_wait{"select", "cases"};
 constexpr std::size_t usual = 8;  // up to so many cases need no allocation
 
-random_source& random_here() {
-  if (carrier* c = carrier::current()) return c->random;
+std::uint32_t random_below(std::uint32_t n) {
+  if (carrier* c = carrier::current()) return c->random_below(n);
   struct seeded : random_source {
     seeded() {
       seed(static_cast<std::uint64_t>(steady_now()) ^ reinterpret_cast<std::uintptr_t>(this));
     }
   };
   thread_local seeded mine;
-  return mine;
+  return mine.below(n);
 }
 
 /// Is there a waiter that could still be served? Those that others have claimed are taken out.
@@ -93,6 +94,7 @@ class selection {
       : records_(records), locks_(records, room) {}
 
   std::size_t run() {
+    interruption_point("select");
     locks_.lock();
     std::size_t chosen = decide();
     if (chosen == nothing) chosen = find_otherwise();
@@ -112,7 +114,7 @@ class selection {
       for (std::size_t i = 0; i < records_.size(); ++i) {
         if (!is_ready(records_[i])) continue;
         ++ready;
-        if (ready == 1 || random_here().below(ready) == 0) chosen = i;
+        if (ready == 1 || random_below(ready) == 0) chosen = i;
       }
       if (chosen == nothing || carry_out(records_[chosen])) return chosen;
       // The waiter that made it ready was claimed through another of its channels meanwhile.
@@ -204,8 +206,7 @@ class selection {
   void shuffle() noexcept {
     for (std::size_t k = 0; k < nodes_.size(); ++k) nodes_[k].weight = static_cast<std::int64_t>(k);
     for (std::size_t k = records_.size(); k > 1; --k) {
-      std::swap(nodes_[k - 1].weight,
-                nodes_[random_here().below(static_cast<std::uint32_t>(k))].weight);
+      std::swap(nodes_[k - 1].weight, nodes_[random_below(static_cast<std::uint32_t>(k))].weight);
     }
   }
 
@@ -215,6 +216,7 @@ class selection {
       channel_core* signal = records_[i].core;
       if (signal == nullptr || !signal->signal) continue;
       bool closed = false;
+      interruption_point("select: wait for a context");
       {
         const std::lock_guard lock(signal->lock);
         closed = signal->closed_plain;
@@ -229,7 +231,8 @@ class selection {
 
   void park(operation& op) {
     if (self_claimed_) return;  // nobody will wake us: we have not told anybody to
-    constexpr wait_reason why{.verb = "select", .object = nullptr};
+    interruption_point("select: park");
+    const wait_reason why{.kind = &select_wait, .amount = records_.size()};
     const std::size_t timeout = first_timeout();
     if (timeout == nothing) {
       op.who.park(why);

@@ -12,6 +12,11 @@ namespace weir {
 namespace detail {
 namespace {
 
+constexpr wait_kind group_wait{"wait on wait_group", "count"};
+constexpr wait_kind mutex_wait{"lock of mutex"};
+constexpr wait_kind semaphore_wait{"acquire from semaphore", "wants"};
+constexpr wait_kind once_wait{"call of once"};
+
 struct wait_group_state final : shared_object {
   spin_lock lock;  // guards the rest
   std::int64_t count = 0;
@@ -59,6 +64,7 @@ using namespace detail;
 wait_group::wait_group() : state_(make_ref<wait_group_state>()) {}
 
 void wait_group::add(std::int64_t n) const {
+  interruption_point("wait_group add");
   auto& s = as<wait_group_state>(state_);
   wake_batch wakes;
   {
@@ -77,13 +83,16 @@ void wait_group::add(std::int64_t n) const {
 
 namespace {
 bool wait_for_group(wait_group_state& s, const context* until) {
+  interruption_point("wait_group wait");
   s.lock.lock();
   if (s.count == 0) {
     s.lock.unlock();
     return true;
   }
   wait_node node;
-  return wait_in(s.lock, s.waiters, node, until, {.verb = "wait_group", .object = &s});
+  const auto left = static_cast<std::size_t>(s.count);
+  return wait_in(s.lock, s.waiters, node, until,
+                 {.kind = &group_wait, .object = &s, .amount = left});
 }
 }  // namespace
 
@@ -110,6 +119,7 @@ mutex::mutex() : state_(make_ref<mutex_state>()) {}
 
 namespace {
 bool lock_mutex(mutex_state& s, const context* until) {
+  interruption_point("mutex lock");
   s.lock.lock();
   if (!s.locked) {
     s.locked = true;
@@ -117,7 +127,7 @@ bool lock_mutex(mutex_state& s, const context* until) {
     return true;
   }
   wait_node node;  // unlock() leaves it locked, for us
-  return wait_in(s.lock, s.waiters, node, until, {.verb = "mutex", .object = &s});
+  return wait_in(s.lock, s.waiters, node, until, {.kind = &mutex_wait, .object = &s});
 }
 }  // namespace
 
@@ -128,12 +138,14 @@ bool mutex::lock(const context& ctx) const {
 }
 
 bool mutex::try_lock() const {
+  interruption_point("mutex try_lock");
   auto& s = as<mutex_state>(state_);
   const std::lock_guard lock(s.lock);
   return !std::exchange(s.locked, true);
 }
 
 void mutex::unlock() const {
+  interruption_point("mutex unlock");
   auto& s = as<mutex_state>(state_);
   wake_batch wakes;
   {
@@ -171,6 +183,7 @@ void check_amount(std::int64_t n, const char* what) {
 }
 
 bool acquire_from(semaphore_state& s, std::int64_t n, const context* until) {
+  interruption_point("semaphore acquire");
   check_amount(n, "acquire");
   if (until == nullptr && n > s.size) {
     throw std::invalid_argument("weir::semaphore: acquire of " + std::to_string(n) + " from " +
@@ -184,7 +197,12 @@ bool acquire_from(semaphore_state& s, std::int64_t n, const context* until) {
   }
   wait_node node;
   node.weight = n;
-  if (wait_in(s.lock, s.waiters, node, until, {.verb = "semaphore", .object = &s})) return true;
+  const auto wanted = static_cast<std::size_t>(n);
+  if (wait_in(s.lock, s.waiters, node, until,
+              {.kind = &semaphore_wait, .object = &s, .amount = wanted})) {
+    return true;
+  }
+  interruption_point("semaphore leave");
   // We may have been the large one that the others stood behind.
   wake_batch wakes;
   {
@@ -212,6 +230,7 @@ bool semaphore::acquire(const context& ctx, std::int64_t n) const {
 }
 
 bool semaphore::try_acquire(std::int64_t n) const {
+  interruption_point("semaphore try_acquire");
   check_amount(n, "try_acquire");
   auto& s = as<semaphore_state>(state_);
   const std::lock_guard lock(s.lock);
@@ -221,6 +240,7 @@ bool semaphore::try_acquire(std::int64_t n) const {
 }
 
 void semaphore::release(std::int64_t n) const {
+  interruption_point("semaphore release");
   check_amount(n, "release");
   auto& s = as<semaphore_state>(state_);
   wake_batch wakes;
@@ -249,6 +269,7 @@ bool once::called() const noexcept {
 }
 
 bool once::begin() const {
+  interruption_point("once call");
   if (called()) return false;
   auto& s = as<once_state>(state_);
   s.lock.lock();
@@ -260,11 +281,12 @@ bool once::begin() const {
     return !ended;
   }
   wait_node node;
-  (void)wait_in(s.lock, s.waiters, node, nullptr, {.verb = "once", .object = &s});
+  (void)wait_in(s.lock, s.waiters, node, nullptr, {.kind = &once_wait, .object = &s});
   return false;
 }
 
 void once::end() const noexcept {
+  interruption_point("once end");
   auto& s = as<once_state>(state_);
   wake_batch wakes;
   {

@@ -28,6 +28,7 @@ class timer_state final : public shared_object, public timer_entry, private time
   /// Fires `first` from now, and then every `period` if that is not 0. True if it was still to
   /// fire.
   bool restart(nanoseconds first, nanoseconds period) {
+    interruption_point("start of a timer");
     runtime_core& rt = runtime_core::current();
     rt.check_fork();
     const std::lock_guard lock(m_);
@@ -44,6 +45,7 @@ class timer_state final : public shared_object, public timer_entry, private time
 
   /// True if it was still to fire.
   bool stop() {
+    interruption_point("stop of a timer");
     const std::lock_guard lock(m_);
     return disarm();
   }

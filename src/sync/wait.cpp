@@ -8,6 +8,7 @@
 namespace weir::detail {
 
 void leave(spin_lock& m, wait_list& list, wait_node& node) noexcept {
+  interruption_point("leave of a queue");
   const std::lock_guard lock(m);
   if (node.linked) list.remove(node);
 }
@@ -33,6 +34,7 @@ bool wait_in(spin_lock& m, wait_list& list, wait_node& node, const context* unti
   node.index = served;
   list.push_back(node);
   lock.unlock();
+  interruption_point("park");
 
   // No wake-up is lost: from here on a claimer finds the node, and its wake() makes the park()
   // return, even if it comes before it.

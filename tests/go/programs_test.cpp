@@ -11,9 +11,9 @@ namespace {
 using namespace weir_test;
 using namespace weir;
 
-WEIR_EVERYWHERE(go_programs);
+WEIR_RULES(go_programs);
 
-TEST_P(go_programs, fifo_daisy_chain) {
+WEIR_RULE(go_programs, fifo_daisy_chain) {
   // test/chan/fifo.go: each reads its turn from one shared unbuffered channel.
   const channel<int> values;
   channel<int> in;
@@ -48,7 +48,7 @@ TEST(go_programs_tasks, goroutines_chain_of_ten_thousand) {
   EXPECT_EQ(leftmost.receive(), 1);
 }
 
-TEST_P(go_programs, nonblock_try_operations_meet_a_peer) {
+WEIR_RULE(go_programs, nonblock_try_operations_meet_a_peer) {
   // test/chan/nonblock.go: one side tries again and again, the other waits.
   for (const int capacity : {0, 1}) {
     const channel<std::string> ch{capacity};
@@ -68,7 +68,7 @@ TEST_P(go_programs, nonblock_try_operations_meet_a_peer) {
   }
 }
 
-TEST_P(go_programs, sieve_of_tasks) {
+WEIR_RULE(go_programs, sieve_of_tasks) {
   // test/chan/sieve1.go
   auto [ctx, cancel] = with_cancel(background());
   channel<int> numbers;
@@ -93,7 +93,7 @@ TEST_P(go_programs, sieve_of_tasks) {
   crew_.join();
 }
 
-TEST_P(go_programs, multi_consumer_is_the_worker_pool) {
+WEIR_RULE(go_programs, multi_consumer_is_the_worker_pool) {
   // TestMultiConsumer: 23 workers, queue and results 69 deep.
   const int n = turns(50'000);
   const std::array<int, 9> primes{2, 3, 5, 7, 11, 13, 17, 19, 23};
@@ -129,7 +129,7 @@ TEST_P(go_programs, multi_consumer_is_the_worker_pool) {
   crew_.join();
 }
 
-TEST_P(go_programs, pseudo_random_send_sends_both_values) {
+WEIR_RULE(go_programs, pseudo_random_send_sends_both_values) {
   // TestPseudoRandomSend
   for (const int capacity : {0, 100}) {
     const channel<int> ch{capacity};
@@ -144,7 +144,7 @@ TEST_P(go_programs, pseudo_random_send_sends_both_values) {
   }
 }
 
-TEST_P(go_programs, select_with_a_duplicate_channel_leaves_no_stale_waiter) {
+WEIR_RULE(go_programs, select_with_a_duplicate_channel_leaves_no_stale_waiter) {
   // TestSelectDuplicateChannel
   const channel<int> c, d, e;
   crew_.spawn([=] {
@@ -161,7 +161,7 @@ TEST_P(go_programs, select_with_a_duplicate_channel_leaves_no_stale_waiter) {
   crew_.join();
 }
 
-TEST_P(go_programs, ken_chan1_every_mark_passes_once) {
+WEIR_RULE(go_programs, ken_chan1_every_mark_passes_once) {
   // test/ken/chan1.go: one sender of marks, ten receivers by select.
   const int n = turns(1000);
   const channel<int> marks{2};
@@ -189,7 +189,7 @@ TEST_P(go_programs, ken_chan1_every_mark_passes_once) {
   for (const auto& s : state) EXPECT_EQ(s, 2);
 }
 
-TEST_P(go_programs, channels_of_channels) {
+WEIR_RULE(go_programs, channels_of_channels) {
   // test/chan/sendstmt.go, and the request with its own reply channel
   const channel<channel<int>> requests;
   crew_.spawn([=] {

@@ -31,6 +31,8 @@ PUBLIC = {
     "runtime.hpp": "runtime",
     "go.hpp": "runtime",
     "blocking.hpp": "runtime",
+    "testing.hpp": "runtime",
+    "debug.hpp": "runtime",
     "context.hpp": "sync",
     "channel.hpp": "sync",
     "select.hpp": "sync",

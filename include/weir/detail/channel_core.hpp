@@ -32,6 +32,7 @@ namespace weir::detail {
 struct element_ops {
   std::size_t size;
   void (*value_to_slot)(void* slot, void* value) noexcept;
+  void (*slot_to_slot)(void* to, void* from) noexcept;  // and ends the life of `from`
   void (*slot_to_out)(void* out, void* slot) noexcept;  // and ends the slot's life
   void (*value_to_out)(void* out, void* value) noexcept;
   void (*destroy_slot)(void* slot) noexcept;
@@ -60,14 +61,14 @@ class channel_core : public shared_object {
   }
   [[nodiscard]] void* push_slot() noexcept {
     std::size_t at = head + count;
-    if (at >= cap) at -= cap;
+    if (at >= room) at -= room;
     ++count;
     ++operations;
     return slots + at * ops.size;
   }
   [[nodiscard]] void* pop_slot() noexcept {
     void* slot = slots + head * ops.size;
-    if (++head == cap) head = 0;
+    if (++head == room) head = 0;
     --count;
     ++operations;
     return slot;
@@ -81,6 +82,10 @@ class channel_core : public shared_object {
   /// added to `wakes`.
   [[nodiscard]] transfer try_send_step(void* value, wake_batch& wakes) noexcept;
   [[nodiscard]] transfer try_receive_step(void* out, wake_batch& wakes) noexcept;
+
+  /// The element becomes the next to be received: it was, by somebody who could not keep it. The
+  /// channel may hold more than its capacity then. `lock` is not held. Throws std::bad_alloc.
+  void put_back(void* value);
 
   /// Closes; true the first time. `lock` is not held. Wakes every waiter.
   bool close() noexcept;
@@ -100,6 +105,7 @@ class channel_core : public shared_object {
   bool closed_plain = false;
   std::uint32_t operations = 0;  // since the scheduler last looked: how fine the work's grain is
   std::size_t cap;
+  std::size_t room;  // slots: cap, or more after put_back()
   std::size_t count = 0;
   std::size_t head = 0;
   wait_list senders;
@@ -111,14 +117,17 @@ class channel_core : public shared_object {
   std::atomic<bool> closed{false};  // written under lock; read also without it, by is_closed()
 
  private:
+  void grow_locked();
   /// What follows a step: the wake-ups it owes, or a wait in `queue`. Gives the lock back.
   [[nodiscard]] transfer complete_locked(transfer step, wake_batch& wakes, wait_list& queue,
-                                         void* element, patience how, const char* verb);
+                                         void* element, patience how, const wait_kind& kind);
 };
 
+extern const wait_kind nil_send_wait;
+extern const wait_kind nil_receive_wait;
 [[noreturn]] void throw_channel_closed(const char* what);
 /// The park of a nil channel: for ever, or until `until` is done.
-void wait_for_nothing(const context* until, const char* what);
+void wait_for_nothing(const context* until, const wait_kind& kind);
 /// A request for `capacity` elements as given, before it lost its sign; throws std::length_error.
 [[noreturn]] void throw_bad_capacity(std::int64_t capacity);
 

@@ -18,18 +18,27 @@
 //       owner, before linking and after step 4.
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
+#include "interruption.hpp"
 #include "spin_lock.hpp"
 
 namespace weir::detail {
 
 struct task;  // the runtime room's
 
-/// What a parked task tells a dump: "send on channel 0x…".
+/// One way to wait. All of these are constants, so that a dump may read them at any time.
+struct wait_kind {
+  const char* verb;
+  const char* measure = nullptr;  // what the amount of a wait_reason counts
+};
+
+/// What a parked strand tells a dump: "send on channel 0x… (cap 0)".
 struct wait_reason {
-  const char* verb = "";
+  const wait_kind* kind;
   const void* object = nullptr;
+  std::size_t amount = 0;
 };
 
 /// Who waits: the current task, or the current OS thread.
@@ -140,6 +149,7 @@ class wake_batch {
   void wake_all() noexcept {
     for (wait_node* n = head_; n != nullptr;) {
       wait_node* following = n->next;  // read before the wake: n's stack may be gone after it
+      interruption_point("wake-up");
       n->op->who.wake();
       n = following;
     }

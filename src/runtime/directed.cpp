@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The scheduler under a director: see director.hpp.
+#include "runtime/director.hpp"
+
+#include "runtime/runtime_core.hpp"
+#include "weir/detail/interruption.hpp"
+
+namespace weir::detail {
+
+std::atomic<bool> any_directed{false};
+
+void interrupt_directed(const char* before) {
+  if (carrier::current_task() == nullptr) return;
+  carrier* here = carrier::current();
+  if (here->rt.directed_by != nullptr) here->interrupt_current(before);
+}
+
+void carrier::interrupt_current(const char* before) {
+  director& d = *rt.directed_by;
+  const std::size_t others = lane.count();
+  const time_ns due = rt.timers->next_due();
+  const bool time_may_pass = due != never;
+  if (d.over()) {
+    base_wanted_ = true;
+    yield_interrupted();
+    return;
+  }
+  if (others == 0 && !time_may_pass) return;
+  const std::size_t chosen = d.interrupt(*running_, before, others, time_may_pass);
+  if (chosen == 0) return;
+  if (chosen > others) {
+    rt.clock.advance_to(due);
+    base_wanted_ = true;
+  } else {
+    forced_ = lane.take(static_cast<std::uint32_t>(chosen - 1));
+    d.switched_to(*forced_);
+  }
+  yield_interrupted();
+}
+
+void carrier::yield_interrupted() {
+  task* me = running_;
+  me->interrupted = true;
+  switch_from_task(me, leaving::yields);
+  me->interrupted = false;
+}
+
+task* carrier::next_directed() {
+  if (task* t = forced_) {
+    forced_ = nullptr;
+    return t;
+  }
+  director& d = *rt.directed_by;
+  if (base_wanted_ || has_mail() || d.over() || rt.timers->next_due() <= rt.clock.now()) {
+    return nullptr;
+  }
+  const std::uint32_t ready = lane.count();
+  if (ready == 0) return nullptr;
+  const std::size_t chosen = ready == 1 ? 0 : d.next(ready);
+  task* t = lane.take(static_cast<std::uint32_t>(chosen));
+  if (chosen != 0) d.switched_to(*t);
+  return t;
+}
+
+std::uint32_t carrier::random_below(std::uint32_t n) {
+  return rt.directed_by == nullptr ? random.below(n) : rt.directed_by->draw(n);
+}
+
+void runtime_core::let_time_pass() noexcept {
+  if (const time_ns due = timers->next_due(); due != never) clock.advance_to(due);
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/registry.hpp"
+
+#include "runtime/runtime_core.hpp"
+
+namespace weir::detail {
+namespace {
+
+template <class T>
+void link_in(T*& first, T& x) noexcept {
+  x.prev = nullptr;
+  x.next = first;
+  if (first != nullptr) first->prev = &x;
+  first = &x;
+}
+
+template <class T>
+void unlink_from(T*& first, T& x) noexcept {
+  (x.prev != nullptr ? x.prev->next : first) = x.next;
+  if (x.next != nullptr) x.next->prev = x.prev;
+}
+
+}  // namespace
+
+registry& registry::instance() noexcept {
+  static auto* const all = new registry;
+  return *all;
+}
+
+void registry::add(runtime_core& core) noexcept {
+  const std::lock_guard lock(m_);
+  link_in(runtimes_, core);
+}
+
+void registry::remove(runtime_core& core) noexcept {
+  const std::lock_guard lock(m_);
+  unlink_from(runtimes_, core);
+}
+
+void registry::add(thread_wait& w) noexcept {
+  const std::lock_guard lock(m_);
+  link_in(threads_, w);
+  ++thread_waits_;
+}
+
+void registry::remove(thread_wait& w) noexcept {
+  const std::lock_guard lock(m_);
+  unlink_from(threads_, w);
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// All runtimes, and all plain threads that wait for something of Weir's: for dumps, for the
+// monitor, and to find out that everybody waits. Never destroyed.
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "runtime/clock.hpp"
+#include "weir/detail/waiter.hpp"
+
+namespace weir::detail {
+
+class runtime_core;
+
+/// A plain thread's wait without a deadline, on its stack while it sleeps.
+struct thread_wait {
+  wait_reason why;
+  const std::atomic<std::uint32_t>* word;
+  std::uint32_t asleep;  // what *word says while nobody has woken it
+  pid_t thread;
+  time_ns since;
+  thread_wait* next = nullptr;
+  thread_wait* prev = nullptr;
+};
+
+class registry {
+ public:
+  static registry& instance() noexcept;
+
+  void add(runtime_core& core) noexcept;
+  void remove(runtime_core& core) noexcept;
+  void add(thread_wait& w) noexcept;
+  void remove(thread_wait& w) noexcept;
+
+  /// f(runtime_core&) for each that is not about to be destroyed; it stays meanwhile.
+  template <class F>
+  void for_each_runtime(F f);
+  template <class F>
+  void for_each_thread(F f) {
+    const std::lock_guard lock(m_);
+    for (thread_wait* w = threads_; w != nullptr; w = w->next) f(*w);
+  }
+  /// How often a thread has begun to wait: if it has not changed, none has in between.
+  [[nodiscard]] std::uint64_t thread_waits() {
+    const std::lock_guard lock(m_);
+    return thread_waits_;
+  }
+
+ private:
+  std::mutex m_;  // guards all below, and the links
+  runtime_core* runtimes_ = nullptr;
+  thread_wait* threads_ = nullptr;
+  std::uint64_t thread_waits_ = 0;
+};
+
+}  // namespace weir::detail

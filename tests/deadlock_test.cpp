@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// Rule 97: when everybody waits, the program says so and ends; and the list of who waits for what.
+#include "support.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <sstream>
+
+namespace {
+
+using namespace weir_test;
+using namespace weir;
+
+std::string dump() {
+  std::ostringstream out;
+  dump_tasks(out);
+  return out.str();
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(dump_test, names_tasks_and_what_they_wait_for) {
+  runtime rt{{.carriers = 1}};
+  const channel<int> full{1};
+  full.send(0);
+  const channel<int> empty;
+  const wait_group wg;
+  wg.add(2);
+  const mutex m;
+  m.lock();
+  auto [ctx, cancel] = with_cancel(background());
+  rt.go("sender", [=] { full.send(1); });
+  rt.go("receiver", [=] { (void)empty.receive(); });
+  rt.go("selector", [=, ctx = ctx] { select(on_receive(empty), on_done(ctx)); });
+  rt.go("waiter", [=] { wg.wait(); });
+  rt.go("locker", [=] { m.lock(); });
+  rt.go("sleeper", [=, ctx = ctx] { select(on_done(ctx), after(1h)); });
+  until([&] {
+    const std::string text = dump();
+    return has(text, "'locker': lock") && has(text, "'sleeper': select");
+  });
+  const std::string text = dump();
+  std::ostringstream address;
+  EXPECT_TRUE(has(text, "'sender': send on channel 0x")) << text;
+  EXPECT_TRUE(has(text, "(cap 1)")) << text;
+  EXPECT_TRUE(has(text, "'receiver': receive on channel 0x")) << text;
+  EXPECT_TRUE(has(text, "(cap 0)")) << text;
+  EXPECT_TRUE(has(text, "'selector': select (cases 2)")) << text;
+  EXPECT_TRUE(has(text, "'waiter': wait on wait_group 0x")) << text;
+  EXPECT_TRUE(has(text, "(count 2)")) << text;
+  EXPECT_TRUE(has(text, "'locker': lock of mutex 0x")) << text;
+  (void)full.receive();
+  empty.close();
+  cancel();
+  wg.add(-2);
+  m.unlock();
+}
+
+TEST(dump_test, says_how_long_a_task_has_waited) {
+  runtime rt{{.carriers = 1, .clock = clock_kind::virtual_time}};
+  const channel<int> never;
+  const std::string text = rt.run([&] {
+    rt.go("patient", [=] { (void)never.receive(); });
+    weir::sleep_for(150s);
+    return dump();
+  });
+  EXPECT_TRUE(has(text, "(cap 0), 2 min")) << text;
+  never.close();
+}
+
+TEST(dump_test, has_the_threads_that_wait) {
+  const channel<int> empty;
+  std::thread other([=] { (void)empty.receive(); });
+  until([&] { return has(dump(), "thread "); });
+  EXPECT_TRUE(has(dump(), "receive on channel 0x")) << dump();
+  empty.close();
+  other.join();
+}
+
+class deadlock_death : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (sanitized) GTEST_SKIP() << "a sanitizer has threads of its own";
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+  }
+};
+
+TEST_F(deadlock_death, r97_a_program_whose_tasks_and_threads_all_wait_ends_with_the_list) {
+  EXPECT_DEATH(
+      {
+        const channel<int> one;
+        const channel<int> other;
+        go("left", [=] {
+          (void)one.receive();
+          other.send(1);
+        });
+        (void)other.receive();
+      },
+      "every task and every thread waits(.|\n)*1 task, 1 waiting "
+      "thread(.|\n)*'left': receive on channel 0x[0-9a-f]+ .cap 0.(.|\n)*thread [0-9]+ '.*': "
+      "receive on channel");
+}
+
+TEST_F(deadlock_death, main_alone_waiting_for_ever_is_one) {
+  EXPECT_DEATH((void)channel<int>{}.receive(), "every task and every thread waits");
+}
+
+TEST_F(deadlock_death, inside_run_too) {
+  EXPECT_DEATH(run([] {
+                 mutex m;
+                 m.lock();
+                 m.lock();
+               }),
+               "'main': lock of mutex");
+}
+
+TEST_F(deadlock_death, a_bench_and_helper_threads_are_no_hope) {
+  EXPECT_DEATH(
+      {
+        blocking([] {});
+        run([] { blocking([] {}); });
+        std::atomic<int> n{0};
+        for (int i = 0; i < 4; ++i) {
+          go([&] {
+            for (const auto end = std::chrono::steady_clock::now() + 30ms;
+                 std::chrono::steady_clock::now() < end;) {
+            }
+            ++n;
+          });
+        }
+        until([&] { return n == 4; });
+        (void)channel<int>{}.receive();
+      },
+      "every task and every thread waits");
+}
+
+TEST_F(deadlock_death, a_setting_can_leave_it_at_the_report) {
+  EXPECT_EXIT(
+      {
+        set_on_deadlock(on_deadlock::report);
+        std::thread([] {
+          // A thread that is unknown to Weir only for so long.
+          (void)channel<int>{}.receive();
+        }).detach();
+        alarm(4);  // ends the program
+        (void)channel<int>{}.receive();
+      },
+      testing::KilledBySignal(SIGALRM), "every task and every thread waits");
+}
+
+TEST_F(deadlock_death, a_thread_that_may_still_wake_somebody_is_none) {
+  EXPECT_EXIT(
+      {
+        const channel<int> ch;
+        std::thread outsider([=] {
+          usleep(2'500'000);  // tidy: sleep is the subject
+          ch.send(1);
+        });
+        (void)ch.receive();
+        outsider.join();
+        std::_Exit(7);
+      },
+      testing::ExitedWithCode(7), "^$");
+}
+
+TEST_F(deadlock_death, a_sleeper_or_a_deadline_is_none) {
+  EXPECT_EXIT(
+      {
+        const channel<int> ch;
+        const auto limited = with_timeout(background(), 2500ms);
+        go([ch] {
+          weir::sleep_for(2400ms);
+          (void)ch;
+        });
+        (void)ch.receive(limited.ctx);
+        std::_Exit(7);
+      },
+      testing::ExitedWithCode(7), "^$");
+}
+
+TEST_F(deadlock_death, a_signal_prints_the_list_and_the_program_goes_on) {
+  EXPECT_EXIT(
+      {
+        dump_tasks_on(SIGQUIT);
+        const channel<int> ch;
+        go("reader", [=] { (void)ch.receive(); });
+        until([] { return has(dump(), "'reader': receive"); });
+        raise(SIGQUIT);
+        usleep(300'000);  // tidy: sleep is the subject
+        ch.send(1);
+        std::_Exit(7);
+      },
+      testing::ExitedWithCode(7), "1 task, 0 waiting threads(.|\n)*'reader': receive on channel");
+}
+
+TEST(dump_test, a_number_that_is_no_signal_is_refused) {
+  EXPECT_THROW(dump_tasks_on(12345), std::system_error);
+}
+
+}  // namespace

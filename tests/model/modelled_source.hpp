@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// gate, spin_lock, operation and shared_object, compiled once more, against the checker's memory:
+// the source's own text, in a namespace in which `std::atomic`, the barriers and sched_yield() are
+// the checker's. What they include is included before, so that it stays outside; and nothing may
+// include them before, or they would be empty here.
+#include <sched.h>
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "model/weak_memory.hpp"
+#include "port/barrier.hpp"
+
+namespace modelled {
+
+namespace as_std {
+using namespace ::std;  // NOLINT: all but what is declared here
+using weak_memory::atomic;
+}  // namespace as_std
+
+namespace std = as_std;
+
+namespace weir {
+namespace port {
+inline void process_barrier() { weak_memory::the_world.process_barrier(); }
+inline void light_barrier() {}
+}  // namespace port
+namespace detail {
+inline void sched_yield() { weak_memory::spin(); }
+}  // namespace detail
+}  // namespace weir
+
+#include "runtime/gate.hpp"
+#include "weir/detail/intrusive.hpp"
+#include "weir/detail/spin_lock.hpp"
+#include "weir/detail/waiter.hpp"
+
+// src/runtime/spin_lock.cpp, with one pause for its three.
+void weir::detail::spin_lock::lock_slow() noexcept {
+  do {
+    weak_memory::spin();
+  } while (held_.load(std::memory_order_relaxed) ||
+           held_.exchange(true, std::memory_order_acquire));
+}
+
+}  // namespace modelled
