@@ -162,7 +162,7 @@ inline void hold(setting s, rule body) {
 
 class everywhere : public testing::TestWithParam<setting> {};
 
-/// A suite of rules, and a rule: its body, with `crew_` to run things on, is tested in all settings.
+/// A suite of rules; and a rule, whose body, with `crew_` to run things on, is run in all settings.
 #define WEIR_RULES(suite)                        \
   class suite : public weir_test::everywhere {}; \
   INSTANTIATE_TEST_SUITE_P(, suite, weir_test::all_settings, weir_test::name_of)

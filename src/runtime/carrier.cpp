@@ -149,9 +149,7 @@ void carrier::end_window() {
   if (rt.timers->next_due() <= now) base_wanted_ = true;
   if (grain.coarse() && rt.has_spare() && lane.count() > 0) {
     task_chain half = lane.give_half();
-    if (!rt.give_to_idle(half, nullptr)) {
-      while (task* t = half.pop_front()) lane.push_back(t);
-    }
+    if (!rt.give_to_idle(half, nullptr)) lane.push_all(half);
   }
 }
 
@@ -230,7 +228,8 @@ bool carrier::share(task* t) {
   if (!grain.coarse() || !rt.has_spare()) return false;
   task_chain one;
   one.push_back(t);
-  return rt.give_to_idle(one, t->home);
+  if (!rt.give_to_idle(one, t->home)) lane.push_all(one);
+  return true;
 }
 
 void carrier::ready(task* t) {
@@ -320,7 +319,7 @@ void carrier::take_mail() {
     mail = std::exchange(mail_, {});
     mail_count_ = 0;
   }
-  while (task* t = mail.pop_front()) lane.push_back(t);
+  lane.push_all(mail);
   if (lane.count() > 1) rt.note_surplus();
 }
 
@@ -347,10 +346,12 @@ void carrier::serve(const std::atomic<bool>* until) {
   base_shadow_.adopt_thread();
   grain.restart(rt.clock.now());
   thread_id = this_thread_id();
-  // Ordering: acquire; pairs with whoever sets it: the lender sees the task's result.
-  while ((until == nullptr || !until->load(std::memory_order_acquire)) && !rt.stopping()) {
-    base_wanted_ = false;
+  for (;;) {
+    // First this, then the look at what it may have been set for.
+    (void)base_wanted_.exchange(false);
     since_base_ = 0;
+    // Ordering: acquire; pairs with whoever sets it: the lender sees the task's result.
+    if ((until != nullptr && until->load(std::memory_order_acquire)) || rt.stopping()) break;
     if (lost_right && !rt.regain_right(*this, until != nullptr)) break;
     fire_timers();
     take_mail();

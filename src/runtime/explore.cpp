@@ -189,7 +189,7 @@ run_record run_once(plan& p, const run_limits& limits, thunk body, void* argumen
   options.carriers = 1;
   options.seed = 1;  // not used: the director draws
   options.clock = clock_kind::virtual_time;
-  const auto core = std::make_shared<runtime_core>(options, &director);
+  const auto core = runtime_core::make(options, &director);
   bool returned = false;
   auto first = [&] {
     body(argument);

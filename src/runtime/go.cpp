@@ -73,6 +73,7 @@ std::chrono::steady_clock::time_point time_after(std::chrono::steady_clock::dura
 }  // namespace detail
 
 void yield() {
+  detail::refuse_if_forked();
   if (detail::carrier::current_task() != nullptr) {
     detail::carrier::current()->yield_current();
   } else {

@@ -118,7 +118,7 @@ runtime_core::look_again runtime_core::look_at(carrier& c, last_look& last, time
   const time_ns stuck_for = now - last.since;
   if (stuck_for < monitor::blocked_ns) return look_again::soon;
   if (stuck_for < monitor::long_ns && !sleeps_in_kernel(c.thread_id)) return look_again::soon;
-  if (has_spare() || retake_right(c)) relieve(c);
+  if (c.lost_right || has_spare() || retake_right(c)) relieve(c);
   return look_again::soon;
 }
 
@@ -130,7 +130,9 @@ void runtime_core::relieve(carrier& stuck) {
   }
   task_chain mail = stuck.raid_mail();
   while (task* t = mail.pop_front()) loot.push_back(t);
-  if (!give_to_idle(loot, nullptr)) inject_all(loot);
+  if (give_to_idle(loot, nullptr)) return;
+  // All carriers are busy: to one that has its right to run, if any.
+  settle(loot);
 }
 
 bool runtime_core::any_active() const noexcept {

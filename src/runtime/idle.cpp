@@ -124,11 +124,13 @@ bool runtime_core::become_watcher(carrier& c) noexcept {
 }
 
 void runtime_core::resign_as_watcher(carrier& c) noexcept {
-  // Ordering: relaxed; only c itself puts itself there.
-  if (watcher_.load(std::memory_order_relaxed) != &c) return;
+  // Ordering: seq_cst; arm_watch() may have found c idle, and woken it to watch, when it was on its
+  // way out: it, too, sees to it that somebody does.
+  carrier* const watcher = watcher_.load(std::memory_order_seq_cst);
+  if (watcher != nullptr && watcher != &c) return;
   // Ordering: seq_cst for both, in this order: arm_watch() sets the second and then looks at the
   // first, so either it finds no watcher and makes one, or what it set is cleared here.
-  watcher_.store(nullptr, std::memory_order_seq_cst);
+  if (watcher == &c) watcher_.store(nullptr, std::memory_order_seq_cst);
   watch_armed_.store(false, std::memory_order_seq_cst);
   // The timers need a keeper, and those that are active a watcher: this one may be busy for long.
   if (timers->next_due() != never || c.has_mail() || c.lane.count() > 0 || others_active(c)) {
@@ -213,7 +215,10 @@ void runtime_core::arm_watch() {
       return;
     }
   }
-  (void)start_carrier({});
+  task_chain none;
+  if (start_carrier(none) != nullptr) return;
+  settle(none);
+  ask_monitor();
 }
 
 void runtime_core::note_earlier_timer() noexcept {
@@ -229,7 +234,11 @@ void runtime_core::ask_monitor() noexcept {
   if (clock.is_virtual()) return;
   // Ordering: seq_cst; before rouse(): see look_after(). One that is already looked after need not
   // ask again.
-  if (!monitored_.exchange(true, std::memory_order_seq_cst)) monitor::instance().rouse();
+  if (monitored_.exchange(true, std::memory_order_seq_cst)) return;
+  if (monitor::instance().rouse()) return;
+  // Ordering: seq_cst; as above: the system has no thread for it, perhaps next time.
+  monitored_.store(false, std::memory_order_seq_cst);
+  watch_armed_.store(false, std::memory_order_seq_cst);
 }
 
 // ---- giving work away ---------------------------------------------------------------------------
@@ -249,9 +258,12 @@ carrier* runtime_core::claim_idle(carrier* preferred) noexcept {
   return nullptr;
 }
 
-bool runtime_core::give_to_idle(task_chain tasks, carrier* preferred) {
+bool runtime_core::give_to_idle(task_chain& tasks, carrier* preferred) {
   while (carrier* c = claim_idle(preferred)) {
-    if (c->post(tasks)) return true;
+    if (c->post(tasks)) {
+      tasks = {};
+      return true;
+    }
     preferred = nullptr;  // it has just lost its thread: another
   }
   return start_carrier(tasks) != nullptr;

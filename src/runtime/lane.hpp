@@ -60,6 +60,10 @@ class lane {
     count_ += 1;
     gate_.leave();
   }
+  /// Owner: these run after all others.
+  void push_all(task_chain tasks) noexcept {
+    while (task* t = tasks.pop_front()) push_back(t);
+  }
   /// Owner: the task to run, null if there is none.
   [[nodiscard]] task* pop() noexcept {
     if (count_ == 0) return nullptr;

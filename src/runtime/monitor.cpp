@@ -36,12 +36,13 @@ bool monitor::start() noexcept {
   }
 }
 
-void monitor::rouse() noexcept {
+bool monitor::rouse() noexcept {
   // Ordering: seq_cst; the runtime's request was written before, and main() looks for requests
   // after it has cleared this: one sees the other.
   const std::uint32_t before = wanted_.fetch_or(look_bit, std::memory_order_seq_cst);
-  if (!start()) return;
+  if (!start()) return false;
   if (before == 0) port::futex_wake(&wanted_);
+  return true;
 }
 
 void monitor::request_dump() noexcept {

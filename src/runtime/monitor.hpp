@@ -25,7 +25,8 @@ class monitor {
   /// Never destroyed.
   static monitor& instance() noexcept;
   /// A runtime has asked to be looked after.
-  void rouse() noexcept;
+  /// False if the system has no thread for it.
+  bool rouse() noexcept;
   /// Starts the thread, if it is not there; false if the system has none.
   bool start() noexcept;
   /// Has the list of tasks printed to stderr. May be called in a signal handler, after start().

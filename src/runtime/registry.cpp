@@ -48,4 +48,10 @@ void registry::remove(thread_wait& w) noexcept {
   unlink_from(threads_, w);
 }
 
+void registry::in_child() noexcept {
+  for (runtime_core* core = runtimes_; core != nullptr; core = core->next) core->stop_in_child();
+  threads_ = nullptr;  // they are in the parent
+  m_.unlock();
+}
+
 }  // namespace weir::detail

@@ -51,6 +51,11 @@ class registry {
     return thread_waits_;
   }
 
+  // A fork comes when nobody is in here; in the child all runtimes have stopped.
+  void before_fork() { m_.lock(); }
+  void in_parent() { m_.unlock(); }
+  void in_child() noexcept;
+
  private:
   std::mutex m_;  // guards all below, and the links
   runtime_core* runtimes_ = nullptr;

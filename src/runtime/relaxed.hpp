@@ -30,6 +30,11 @@ class relaxed {
     v_.store(v, std::memory_order_relaxed);
     return v;
   }
+  /// The old value; nothing that follows comes before it.
+  T exchange(T v) noexcept {
+    // Ordering: seq_cst; for that.
+    return v_.exchange(v, std::memory_order_seq_cst);
+  }
   /// Not atomic as a whole: for the owner only.
   T operator+=(T n) noexcept { return *this = static_cast<T>(T(*this) + n); }
   T operator-=(T n) noexcept { return *this = static_cast<T>(T(*this) - n); }

@@ -2,6 +2,7 @@
 #include "runtime/runtime_core.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <new>
@@ -23,6 +24,12 @@ std::uint64_t seed_or_random(std::uint64_t seed) {
 
 }  // namespace
 
+std::shared_ptr<runtime_core> runtime_core::make(const runtime_options& options, director* by) {
+  auto core = std::make_shared<runtime_core>(options, by);
+  registry::instance().add(*core);  // not before: others take references from there
+  return core;
+}
+
 runtime_core::runtime_core(const runtime_options& options, director* by)
     : directed_by(by),
       clock(options.clock == clock_kind::virtual_time),
@@ -34,7 +41,6 @@ runtime_core::runtime_core(const runtime_options& options, director* by)
       carriers_(std::make_unique<std::unique_ptr<carrier>[]>(2 * carriers_max)),
       spare_(limit) {
   install_overflow_report();
-  registry::instance().add(*this);
 }
 
 runtime_core::~runtime_core() {
@@ -52,8 +58,7 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   check_fork();
   carrier* c = carrier::current();
   const bool inside = c != nullptr && &c->rt == this;
-  // Ordering: acquire; pairs with begin_shutdown().
-  if (!inside && closing_.load(std::memory_order_acquire)) {
+  if (!inside && closing()) {
     throw std::system_error(errc::closed, "weir: go() on a runtime that shuts down");
   }
   task* t = inside ? c->take_stack() : stacks.take(1);
@@ -82,6 +87,8 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   }
   t->rt = this;
   t->ops = &ops;
+  // Ordering: relaxed; whoever gets hold of it does so through a lock, or the lane.
+  t->parked.store(true, std::memory_order_relaxed);
   // Ordering: relaxed; only the numbers matter.
   t->id = inside ? c->new_id() : ids.fetch_add(1, std::memory_order_relaxed);
   t->home = inside ? c : nullptr;
@@ -95,14 +102,52 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   return t;
 }
 
+void runtime_core::discard(task* t) noexcept {
+  t->ops->destroy(t->body);
+  if (t->body_on_heap) ::operator delete(t->body, std::align_val_t{t->ops->align});
+  t->alive = false;
+  t->shadow.destroy();
+  stacks.give(t, 1);
+}
+
+void runtime_core::count_from_outside() {
+  // Ordering: seq_cst, with the look at closing_ after it: begin_shutdown() sets that and then
+  // looks at the count. Either it waits for this task, or we see that it must not start.
+  started_outside_.fetch_add(1, std::memory_order_seq_cst);
+  if (!closing_.load(std::memory_order_seq_cst)) return;
+  uncount_from_outside();
+  throw std::system_error(errc::closed, "weir: go() on a runtime that shuts down");
+}
+
+void runtime_core::uncount_from_outside() noexcept {
+  // Ordering: seq_cst; as above: whoever waits for the last task is told.
+  started_outside_.fetch_sub(1, std::memory_order_seq_cst);
+  if (closing_.load(std::memory_order_seq_cst)) report_if_drained();
+}
+
+void runtime_core::need_carrier() {
+  if (first_attached() != nullptr || stopping()) return;
+  task_chain none;
+  const bool started = start_carrier(none) != nullptr;
+  settle(none);
+  if (started || first_attached() != nullptr || stopping()) return;
+  throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                          "weir: cannot start a carrier thread");
+}
+
 void runtime_core::start(task* t) {
   carrier* c = carrier::current();
   if (c != nullptr && &c->rt == this) {
     c->start(t);
     return;
   }
-  // Ordering: relaxed; live_tasks() reads it after the tasks that have finished, see there.
-  started_outside_.fetch_add(1, std::memory_order_relaxed);
+  try {
+    need_carrier();
+    count_from_outside();
+  } catch (...) {
+    discard(t);
+    throw;
+  }
   inject(t);
 }
 
@@ -121,28 +166,42 @@ void runtime_core::inject(task* t) {
   // Once it is ready the task may run, end, and be the last that the runtime's destructor waits
   // for.
   const std::shared_ptr<runtime_core> keep = immortal_ ? nullptr : shared_from_this();
-  for (;;) {
-    carrier* home = t->home;
-    // Ordering: acquire; pairs with carrier::arrive(): it may run elsewhere.
-    if (home != nullptr && home->lost_right && t->parked.load(std::memory_order_acquire)) {
-      home = nullptr;
+  carrier* home = t->home;
+  // Ordering: acquire; pairs with carrier::arrive(): it may run elsewhere.
+  if (home != nullptr && home->lost_right && t->parked.load(std::memory_order_acquire)) {
+    home = nullptr;
+  }
+  if (home == nullptr) home = first_attached();
+  // Ordering: relaxed; a hint. acquire on parked: pairs with carrier::arrive().
+  const bool spread = home != nullptr && home->grain.coarse() &&
+                      !home->idle.load(std::memory_order_relaxed) && has_spare() &&
+                      t->parked.load(std::memory_order_acquire);
+  if (!spread && home != nullptr && home->post(t)) return;
+  // If it has no home any more it is at rest, and may go anywhere.
+  task_chain one;
+  one.push_back(t);
+  if (!give_to_idle(one, nullptr)) settle(one);
+}
+
+void runtime_core::settle(task_chain tasks) noexcept {
+  while (task* t = tasks.pop_front()) {
+    for (;;) {
+      if (carrier* any = first_attached(); any != nullptr && any->post(t)) break;
+      const std::lock_guard lock(m_);
+      // Ordering: relaxed; stop() sets it under m_.
+      if (stop_.load(std::memory_order_relaxed)) break;  // abandoned
+      if (attached_ == 0) {
+        stranded_.push_back(t);  // for the next carrier that there is
+        break;
+      }
     }
-    if (home == nullptr) home = first_attached();
-    // Ordering: relaxed; a hint. acquire on parked: pairs with carrier::arrive().
-    if (home != nullptr && home->grain.coarse() && !home->idle.load(std::memory_order_relaxed) &&
-        has_spare() && t->parked.load(std::memory_order_acquire)) {
-      task_chain one;
-      one.push_back(t);
-      if (give_to_idle(one, nullptr)) return;
-    }
-    if (home != nullptr && home->post(t)) return;
-    // No home any more: so it is at rest, and may go anywhere.
-    task_chain one;
-    one.push_back(t);
-    if (give_to_idle(one, nullptr)) return;
-    if (carrier* any = first_attached(); any != nullptr && any->post(t)) return;
-    if (stopping()) return;  // abandoned
+  }
+}
+
+void runtime_core::inject_all(task_chain tasks) {
+  while (task* t = tasks.pop_front()) {
     t->home = nullptr;
+    inject(t);
   }
 }
 
@@ -164,6 +223,7 @@ carrier* runtime_core::reserve_carrier(bool lender) {
   } else {
     const int n = known_carriers();
     if (n == 2 * carriers_max) {
+      if (!lender) return nullptr;
       throw std::length_error("weir::run: more than 1024 threads at once. Run fewer.");
     }
     carriers_[static_cast<std::size_t>(n)] = std::make_unique<carrier>(*this, n, seed);
@@ -175,6 +235,7 @@ carrier* runtime_core::reserve_carrier(bool lender) {
   attached_ += 1;
   change_entitled(+1);
   c->attach();
+  if (stranded_.count > 0) (void)c->post(std::exchange(stranded_, {}));
   return c;
 }
 
@@ -193,18 +254,13 @@ void runtime_core::thread_main(carrier* c) noexcept {
     std::snprintf(name, sizeof name, "weir-%d", c->index);
     pthread_setname_np(pthread_self(), name);
     c->serve(nullptr);
+    // The one thread of a forked child, whose function has returned: as the end of any last thread.
+    if (generation_ != fork_generation()) _exit(0);
     task_chain left = c->detach();
     return_carrier(*c);
     if (stopping()) return;  // what is left is abandoned
     inject_all(left);
     c = wait_on_bench();
-  }
-}
-
-void runtime_core::inject_all(task_chain tasks) {
-  while (task* t = tasks.pop_front()) {
-    t->home = nullptr;
-    inject(t);
   }
 }
 
@@ -222,19 +278,25 @@ bool runtime_core::start_thread(carrier& c) noexcept {
   }
 }
 
-carrier* runtime_core::start_carrier(task_chain tasks) {
-  carrier* c = reserve_carrier(false);
+carrier* runtime_core::start_carrier(task_chain& tasks) noexcept {
+  constexpr time_ns patience = 10'000'000;
+  // Ordering: relaxed; a hint that saves attempts that would fail again.
+  if (no_threads_until_.load(std::memory_order_relaxed) > steady_now()) return nullptr;
+  carrier* c = nullptr;
+  try {
+    c = reserve_carrier(false);
+  } catch (...) {  // no memory: those that there are go on
+  }
   if (c == nullptr) return nullptr;
   if (tasks.count > 0) (void)c->post(tasks);  // just attached, so it takes them
-  if (start_thread(*c)) return c;
-  task_chain left = c->detach();
-  return_carrier(*c);
-  if (stopping()) return nullptr;  // what was left is abandoned
-  if (first_attached() == nullptr) {
-    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
-                            "weir: cannot start a carrier thread");
+  if (start_thread(*c)) {
+    tasks = {};
+    return c;
   }
-  while (task* t = left.pop_front()) inject(t);
+  tasks = c->detach();  // perhaps with mail of others
+  return_carrier(*c);
+  // Ordering: relaxed; as above.
+  no_threads_until_.store(steady_now() + patience, std::memory_order_relaxed);
   return nullptr;
 }
 
@@ -248,18 +310,44 @@ void runtime_core::direct(task* first, const std::atomic<bool>& over) {
 }
 
 bool runtime_core::lend_thread(lending& l, task* first) {
-  carrier* c = reserve_carrier(true);
-  if (c == nullptr) return false;
+  const std::shared_ptr<runtime_core> keep = immortal_ ? nullptr : shared_from_this();
+  carrier* c = nullptr;
+  try {
+    count_from_outside();
+    c = reserve_carrier(true);
+  } catch (...) {
+    if (!closing()) uncount_from_outside();
+    discard(first);
+    throw;
+  }
+  if (c == nullptr) {
+    uncount_from_outside();
+    discard(first);
+    return false;
+  }
   // Ordering: release; pairs with end_lending(), which may come from another carrier: *c is made.
   l.by.store(c, std::memory_order_release);
-  c->started += 1;
   (void)c->post(first);
   c->serve(&l.done);
-  task_chain left = c->detach();
-  return_carrier(*c);
-  inject_all(left);
+  if (generation_ == fork_generation()) {
+    task_chain left = c->detach();
+    return_carrier(*c);
+    inject_all(left);
+    wait_for_the_end_of(l);
+  }
   // Ordering: acquire; pairs with end_lending(): the task's result is visible.
   return l.done.load(std::memory_order_acquire);
+}
+
+void runtime_core::wait_for_the_end_of(lending& l) {
+  // Stopped before the function has ended: it may be running, on another carrier, and what it uses
+  // is on our stack. So this waits until no carrier is left.
+  std::unique_lock lock(m_);
+  // Ordering: acquire; as in lend_thread().
+  while (!l.done.load(std::memory_order_acquire) && (attached_ != 0 || immortal_)) {
+    // The default runtime stops only with the process, which ends without us.
+    ended_.wait_for(lock, std::chrono::milliseconds(1));
+  }
 }
 
 void runtime_core::end_lending(lending& l) noexcept {
@@ -362,7 +450,7 @@ runtime_core& runtime_core::default_core() {
   const std::lock_guard lock(default_m);
   // Ordering: relaxed; default_m orders it.
   if (runtime_core* core = the_default.load(std::memory_order_relaxed)) return *core;
-  auto made = std::make_shared<runtime_core>(runtime_options{});
+  auto made = make(runtime_options{});
   made->self_ = made;  // nothing of it may be destroyed: tasks may be abandoned at the end of main
   made->immortal_ = true;
   stop_at_process_end(*made);

@@ -36,6 +36,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   static constexpr int relief_max = 512;     // more carriers than the limit, while some are stuck
 
   /// Under a director, if there is one; the clock is a virtual one then.
+  [[nodiscard]] static std::shared_ptr<runtime_core> make(const runtime_options& options,
+                                                          director* directed_by = nullptr);
   explicit runtime_core(const runtime_options& options, director* directed_by = nullptr);
   ~runtime_core();
 
@@ -66,8 +68,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     if (!watch_armed_.load(std::memory_order_relaxed)) [[unlikely]]
       arm_watch();
   }
-  /// Gives tasks to an idle carrier, `preferred` if that is idle; false if there is none.
-  [[nodiscard]] bool give_to_idle(task_chain tasks, carrier* preferred);
+  /// Gives tasks to an idle carrier, `preferred` if that is idle, or a new one; false if there is
+  /// none: then `tasks` is what is to be placed by the caller, see start_carrier().
+  [[nodiscard]] bool give_to_idle(task_chain& tasks, carrier* preferred);
   /// Nothing to do for c: looks everywhere, sleeps. Returns when there may be something.
   void idle(carrier& c, const std::atomic<bool>* until);
   /// A timer was added that is due before all others.
@@ -111,6 +114,11 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   [[nodiscard]] bool stopping() const noexcept {
     // Ordering: acquire; pairs with stop(): carriers see why.
     return stop_.load(std::memory_order_acquire);
+  }
+  /// In a forked child, whose carriers are in the parent: nothing runs any more. Takes no lock.
+  void stop_in_child() noexcept {
+    // Ordering: relaxed; a forked child has one thread.
+    stop_.store(true, std::memory_order_relaxed);
   }
   /// No carrier takes up another task; they end as soon as they notice.
   void stop() noexcept;
@@ -176,8 +184,23 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     time_ns since = 0;
   };
   [[nodiscard]] look_again look_at(carrier& c, last_look& last, time_ns now);
-  [[nodiscard]] carrier* start_carrier(task_chain tasks);
+  /// One more, with these tasks. Null if there may not, or cannot, be one: then `tasks` is what is
+  /// to be placed by the caller, which may be less, or more, than before.
+  [[nodiscard]] carrier* start_carrier(task_chain& tasks) noexcept;
   void inject_all(task_chain tasks);
+  /// Tasks at rest go to any carrier, or wait for one.
+  void settle(task_chain tasks) noexcept;
+  void discard(task* t) noexcept;
+  /// Throws errc::closed if it is too late.
+  void count_from_outside();
+  void uncount_from_outside() noexcept;
+  /// Throws if there is no carrier and none can be started.
+  void need_carrier();
+  void wait_for_the_end_of(lending& l);
+  [[nodiscard]] bool closing() const noexcept {
+    // Ordering: acquire; pairs with begin_shutdown().
+    return closing_.load(std::memory_order_acquire);
+  }
   [[nodiscard]] carrier* first_attached() const noexcept;
   void wait_for_work(carrier& c, const std::atomic<bool>* until);
   [[nodiscard]] bool become_watcher(carrier& c) noexcept;
@@ -206,6 +229,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::vector<std::thread> threads_;
   std::vector<carrier*> free_;  // without a thread, for reuse
   int attached_ = 0;
+  task_chain stranded_;  // ready, when there was no carrier; guarded by m_
+  std::atomic<time_ns> no_threads_until_{0};
   std::atomic<int> entitled_{0};    // to run: attached, and have not lost that; written under m_
   std::condition_variable bench_;   // for threads without a carrier; with m_, as the next two
   std::vector<carrier*> assigned_;  // to threads on the bench, which have yet to take them

@@ -87,6 +87,11 @@ std::vector<timer_entry::deferred*> timer_queue::fire_due(time_ns now) {
   {
     const std::lock_guard lock(m_);
     while (!heap_.empty() && heap_.front()->when_ <= now) {
+      try {
+        if (later.size() == later.capacity()) later.reserve(2 * later.size() + 1);
+      } catch (...) {
+        break;  // no memory now: the rest is still due at the next look
+      }
       timer_entry* e = heap_.front();
       take_out(0);
       // A sleeper's entry may be gone once it has fired; only one that fires again is touched.

@@ -15,7 +15,7 @@ namespace {
 constexpr wait_kind shutdown_wait{"shutdown of runtime"};
 }
 
-runtime::runtime(runtime_options options) : core_(std::make_shared<runtime_core>(options)) {}
+runtime::runtime(runtime_options options) : core_(runtime_core::make(options)) {}
 
 runtime::~runtime() {
   if (core_->generation() != fork_generation()) {

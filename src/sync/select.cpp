@@ -249,8 +249,15 @@ class selection {
     runtime_core& rt = carrier::current()->rt;
     const ref<timer_queue> timers = rt.timers;
     wake_entry entry(op, index);
-    if (timers->insert(entry, time_plus(rt.clock.now(), wait)) == timer_queue::added::first) {
-      rt.note_earlier_timer();
+    try {
+      if (timers->insert(entry, time_plus(rt.clock.now(), wait)) == timer_queue::added::first) {
+        rt.note_earlier_timer();
+      }
+    } catch (...) {
+      if (op.claim(index)) {
+        leave_all(nothing);
+        throw;
+      }
     }
     op.who.park(why);
     timers->remove(entry);

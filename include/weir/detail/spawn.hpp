@@ -20,6 +20,7 @@ struct body_ops {
   std::size_t align;
   void (*construct)(void* where, void* from);  // moves; may throw, before anything has started
   void (*run)(void* self);                     // and ends the callable's life
+  void (*destroy)(void* self) noexcept;        // without running it
 };
 
 template <class F>
@@ -32,7 +33,8 @@ inline constexpr body_ops body_ops_of{
         ~ender() { f->~F(); }
       } body{static_cast<F*>(self)};
       (void)(*body.f)();
-    }};
+    },
+    [](void* self) noexcept { static_cast<F*>(self)->~F(); }};
 
 /// Starts a task on `where`, or on the current (else the default) runtime if null. Throws
 /// std::system_error errc::forked or errc::closed, std::bad_alloc if there is no memory for a
