@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The article's benchmark: the program of go/main.go, part by part, and a third mode, pool-ctx, in
-// Weir's own idiom: receive(ctx) and send(ctx, v) instead of a select. One JSON line a round.
+// Weir's own idiom: receive(ctx) and send(ctx, v) instead of a select. One JSON line a round. The
+// mode cancel has `workers` waiters and `jobs` turns: its figure is the 99th percentile of the time
+// from cancel() until the last of them runs again.
 // Usage: seed_bench [mode [workers [depth [jobs [rounds]]]]]
 #include <weir/weir.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -11,12 +15,14 @@
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace {
 
 // Go's int has 64 bits: both programs move the same bytes, and a square fits.
 using number = std::int64_t;
 using channel = weir::channel<number>;
+using clock_type = std::chrono::steady_clock;
 
 void worker(const weir::context& ctx, const channel& jobs, const channel& results) {
   bool over = false;
@@ -87,12 +93,51 @@ std::uint64_t unbounded(int n, int depth) {
   return drain(results);
 }
 
+/// One turn: ns from cancel() to the last waiter's return.
+double cancel_waiters(int waiters) {
+  auto [ctx, cancel] = weir::with_cancel(weir::background());
+  const channel never;
+  std::atomic<int> there{0};
+  std::atomic<int> back{0};
+  clock_type::time_point last;
+  const weir::wait_group all;
+  for (int i = 0; i < waiters; ++i) {
+    all.go([&, ctx = ctx, never] {
+      ++there;
+      (void)never.receive(ctx);
+      if (++back == waiters) last = clock_type::now();
+    });
+  }
+  while (there < waiters) weir::yield();
+  weir::sleep_for(
+      std::chrono::milliseconds(1));  // they have counted themselves just before they park
+  const auto start = clock_type::now();
+  cancel();
+  all.wait();
+  return std::chrono::duration<double, std::nano>(last - start).count();
+}
+
+double cancel_latency(int turns, int waiters) {
+  std::vector<double> ns;
+  weir::run([&] {
+    for (int i = 0; i < turns; ++i) ns.push_back(cancel_waiters(waiters));
+  });
+  std::sort(ns.begin(), ns.end());
+  return ns[(ns.size() * 99 - 1) / 100];
+}
+
 std::uint64_t round(const std::string& mode, int n, int workers, int depth) {
   return weir::run([&]() -> std::uint64_t {
     if (mode == "unbounded") return unbounded(n, depth);
     if (mode == "pool-ctx") return pool(n, workers, depth, worker_with_context);
     return pool(n, workers, depth, worker);
   });
+}
+
+void print(const std::string& mode, int workers, int depth, int n, double ns) {
+  std::printf(R"({"impl":"weir","mode":"%s","workers":%d,"depth":%d,"jobs":%d,"ns_per_job":%.2f})"
+              "\n",
+              mode.c_str(), workers, depth, n, ns);
 }
 
 int count(int argc, char** argv, int at, int least, int otherwise) {
@@ -111,14 +156,20 @@ int count(int argc, char** argv, int at, int least, int otherwise) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "pool";
-  if (mode != "pool" && mode != "pool-ctx" && mode != "unbounded") {
-    std::fprintf(stderr, "seed_bench: mode is pool, pool-ctx or unbounded, not \"%s\"\n", argv[1]);
+  if (mode != "pool" && mode != "pool-ctx" && mode != "unbounded" && mode != "cancel") {
+    std::fprintf(stderr, "seed_bench: mode is pool, pool-ctx, unbounded or cancel, not \"%s\"\n",
+                 argv[1]);
     return 2;
   }
   const int workers = count(argc, argv, 2, 1, 8);
   const int depth = count(argc, argv, 3, 0, 1024);
   const int n = count(argc, argv, 4, 1, 1'000'000);
   const int rounds = count(argc, argv, 5, 1, 1);
+  if (mode == "cancel") {
+    (void)cancel_latency(n / 10 + 1, workers);  // warm-up
+    for (int r = 0; r < rounds; ++r) print(mode, workers, depth, n, cancel_latency(n, workers));
+    return 0;
+  }
   round(mode, n / 10, workers, depth);  // warm-up
   const std::uint64_t want = expected(n);
   for (int r = 0; r < rounds; ++r) {
@@ -129,8 +180,6 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "wrong sum: jobs were lost or doubled\n");
       return 1;
     }
-    std::printf(R"({"impl":"weir","mode":"%s","workers":%d,"depth":%d,"jobs":%d,"ns_per_job":%.2f})"
-                "\n",
-                mode.c_str(), workers, depth, n, spent.count() / n);
+    print(mode, workers, depth, n, spent.count() / n);
   }
 }

@@ -9,7 +9,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -83,6 +86,47 @@ func unbounded(n, depth int) int {
 	return drain(results)
 }
 
+// One turn: from cancel() to the last waiter's return.
+func cancelWaiters(waiters int) time.Duration {
+	ctx, cancel := context.WithCancel(context.Background())
+	never := make(chan int)
+	var there, back int32
+	var last time.Time
+	var all sync.WaitGroup
+	all.Add(waiters)
+	for i := 0; i < waiters; i++ {
+		go func() {
+			defer all.Done()
+			atomic.AddInt32(&there, 1)
+			select {
+			case <-ctx.Done():
+			case <-never:
+			}
+			if atomic.AddInt32(&back, 1) == int32(waiters) {
+				last = time.Now()
+			}
+		}()
+	}
+	for atomic.LoadInt32(&there) < int32(waiters) {
+		runtime.Gosched()
+	}
+	time.Sleep(time.Millisecond) // they have counted themselves just before they park
+	start := time.Now()
+	cancel()
+	all.Wait()
+	return last.Sub(start)
+}
+
+// The 99th percentile over some turns.
+func cancelLatency(turns, waiters int) time.Duration {
+	times := make([]time.Duration, turns)
+	for i := range times {
+		times[i] = cancelWaiters(waiters)
+	}
+	sort.Slice(times, func(i, j int) bool { return times[i] < times[j] })
+	return times[(turns*99-1)/100]
+}
+
 // What the results add up to. Sums may wrap: both programs wrap alike, and a lost job still shows.
 func expected(n int) (sum int) {
 	for i := 1; i <= n; i++ {
@@ -92,16 +136,27 @@ func expected(n int) (sum int) {
 }
 
 func main() {
-	mode := flag.String("mode", "pool", "pool or unbounded")
+	mode := flag.String("mode", "pool", "pool, unbounded or cancel")
 	workers := flag.Int("workers", 8, "workers of the pool")
 	depth := flag.Int("depth", 1024, "capacity of both channels")
 	n := flag.Int("jobs", 1000000, "jobs a round")
 	rounds := flag.Int("rounds", 1, "measured rounds")
 	flag.Parse()
-	known := *mode == "pool" || *mode == "unbounded"
+	known := *mode == "pool" || *mode == "unbounded" || *mode == "cancel"
 	if !known || *workers < 1 || *depth < 0 || *n < 1 || *rounds < 1 || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
+	}
+	print := func(ns float64) {
+		fmt.Printf(`{"impl":"go","mode":%q,"workers":%d,"depth":%d,"jobs":%d,"ns_per_job":%.2f}`+"\n",
+			*mode, *workers, *depth, *n, ns)
+	}
+	if *mode == "cancel" {
+		cancelLatency(*n/10+1, *workers) // warm-up
+		for r := 0; r < *rounds; r++ {
+			print(float64(cancelLatency(*n, *workers).Nanoseconds()))
+		}
+		return
 	}
 	run := func(n int) int {
 		if *mode == "unbounded" {
@@ -119,7 +174,6 @@ func main() {
 			fmt.Fprintln(os.Stderr, "wrong sum: jobs were lost or doubled")
 			os.Exit(1)
 		}
-		fmt.Printf(`{"impl":"go","mode":%q,"workers":%d,"depth":%d,"jobs":%d,"ns_per_job":%.2f}`+"\n",
-			*mode, *workers, *depth, *n, float64(spent.Nanoseconds())/float64(*n))
+		print(float64(spent.Nanoseconds()) / float64(*n))
 	}
 }

@@ -86,6 +86,12 @@ runtime_core::look_again runtime_core::look_after(time_ns now) noexcept {
   watch_armed_.store(false, std::memory_order_seq_cst);
   // Ordering: seq_cst; as above.
   if (watcher_.load(std::memory_order_seq_cst) != nullptr || !any_active()) {
+    // All are idle, then, and the first of them watches. Unless the last one that was active has
+    // gone, and left timers.
+    // Ordering: seq_cst; as above.
+    if (timers->next_due() != never && watcher_.load(std::memory_order_seq_cst) == nullptr) {
+      arm_watch();
+    }
     return look_again::not_now;
   }
   // Ordering: seq_cst; as above.

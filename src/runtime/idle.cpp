@@ -88,6 +88,7 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
     const bool woken = c.asleep_.exchange(0, std::memory_order_seq_cst) == 0;
     if (has_reason_to_leave()) return;
     if (might_be_last && !woken && steady_now() >= wake_at) {
+      stacks.trim();
       check_deadlock(1);
       patience = std::min(patience * 2, deadlock_patience_max_ns);
     }

@@ -80,6 +80,7 @@ class lane {
     if (t == nullptr) {
       t = detach_first();
       streak_ = 0;
+      __builtin_prefetch(first_);  // the header and what it would go on with: it may be cold
     }
     if (t != nullptr) count_ -= 1;
     gate_.leave();

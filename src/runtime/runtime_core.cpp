@@ -82,7 +82,7 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
       ::operator delete(t->body, std::align_val_t{ops.align});
     }
     t->shadow.destroy();
-    stacks.give(t, 1);
+    stacks.give(t);
     throw;
   }
   t->rt = this;
@@ -107,7 +107,7 @@ void runtime_core::discard(task* t) noexcept {
   if (t->body_on_heap) ::operator delete(t->body, std::align_val_t{t->ops->align});
   t->alive = false;
   t->shadow.destroy();
-  stacks.give(t, 1);
+  stacks.give(t);
 }
 
 void runtime_core::count_from_outside() {
@@ -126,6 +126,7 @@ void runtime_core::uncount_from_outside() noexcept {
 }
 
 void runtime_core::need_carrier() {
+  if (const carrier* c = carrier::current(); c != nullptr && &c->rt == this) return;
   if (first_attached() != nullptr || stopping()) return;
   task_chain none;
   const bool started = start_carrier(none) != nullptr;
@@ -333,6 +334,11 @@ bool runtime_core::lend_thread(lending& l, task* first) {
     task_chain left = c->detach();
     return_carrier(*c);
     inject_all(left);
+    if (timers->next_due() != never && first_attached() == nullptr) {
+      task_chain none;  // the timers have lost their keeper
+      (void)start_carrier(none);
+      settle(none);
+    }
     wait_for_the_end_of(l);
   }
   // Ordering: acquire; pairs with end_lending(): the task's result is visible.

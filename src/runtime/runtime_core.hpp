@@ -52,6 +52,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
 
   /// Makes a task ready that a plain thread, or a task of another runtime, has woken or made.
   void inject(task* t);
+  /// Sees that there is a carrier; throws if none can be started.
+  void need_carrier();
   [[nodiscard]] task* new_task(std::string_view name, const body_ops& ops, void* callable);
   void start(task* t);
 
@@ -194,8 +196,6 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   /// Throws errc::closed if it is too late.
   void count_from_outside();
   void uncount_from_outside() noexcept;
-  /// Throws if there is no carrier and none can be started.
-  void need_carrier();
   void wait_for_the_end_of(lending& l);
   [[nodiscard]] bool closing() const noexcept {
     // Ordering: acquire; pairs with begin_shutdown().

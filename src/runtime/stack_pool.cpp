@@ -51,10 +51,11 @@ void stack_pool::grow() {
   find_leaks_in(slabs_.back(), true);
   for (std::size_t i = 0; i < count; ++i) {
     std::byte* stack = base + i * stack_size_;
-    auto* t = ::new (stack + stack_size_ - header_size) task;
+    std::byte* const top = header_place(stack);
+    auto* t = ::new (top) task;
     made_task_header(t, sizeof *t);
     t->stack = stack;
-    t->stack_size = stack_size_ - header_size;
+    t->stack_size = static_cast<std::size_t>(top - stack);
     t->next = free_;
     free_ = t;
   }
@@ -63,6 +64,12 @@ void stack_pool::grow() {
 
 task* stack_pool::take(std::size_t wanted) {
   const std::lock_guard lock(m_);
+  if (free_ == nullptr && cold_ != nullptr) {
+    free_ = cold_;
+    cold_ = free_->next;
+    free_->next = nullptr;
+    free_count_ = 1;
+  }
   if (free_ == nullptr) grow();
   task* first = free_;
   task* last = first;
@@ -74,20 +81,34 @@ task* stack_pool::take(std::size_t wanted) {
   return first;
 }
 
-void stack_pool::give(task* first, std::size_t count) noexcept {
+void stack_pool::give(task* first, task* last, std::size_t count) noexcept {
   const std::lock_guard lock(m_);
-  for (std::size_t i = 0; i < count; ++i) {
-    task* following = first->next;
-    if (free_count_ + i >= warm_max) {
-      // All but the header's page, which every stack has anyway.
-      const std::size_t page = port::page_size();
-      port::discard_pages(first->stack, first->stack_size / page * page);
-    }
-    first->next = free_;
-    free_ = first;
-    first = following;
-  }
+  last->next = free_;
+  free_ = first;
   free_count_ += count;
+}
+
+void stack_pool::trim() noexcept {
+  task* cooling = nullptr;
+  {
+    const std::lock_guard lock(m_);
+    if (free_count_ <= warm_max) return;
+    task* last_warm = free_;
+    for (std::size_t n = 1; n < warm_max; ++n) last_warm = last_warm->next;
+    cooling = last_warm->next;
+    last_warm->next = nullptr;
+    free_count_ = warm_max;
+  }
+  // Without the lock: it takes a while. All but the header's page, which every stack has anyway.
+  const std::size_t page = port::page_size();
+  task* last = nullptr;
+  for (task* t = cooling; t != nullptr; t = t->next) {
+    port::discard_pages(t->stack, t->stack_size / page * page);
+    last = t;
+  }
+  const std::lock_guard lock(m_);
+  last->next = cold_;
+  cold_ = cooling;
 }
 
 void stack_cache::refill(stack_pool& pool) {
@@ -99,13 +120,14 @@ void stack_cache::refill(stack_pool& pool) {
 }
 
 void stack_cache::drain(stack_pool& pool, std::size_t keep) noexcept {
-  while (count_ > keep) {
-    task* t = first_;
-    first_ = t->next;
-    count_ -= 1;
-    t->next = nullptr;
-    pool.give(t, 1);
-  }
+  if (count_ <= keep) return;
+  const std::size_t n = count_ - keep;
+  task* const first = first_;
+  task* last = first;
+  for (std::size_t i = 1; i < n; ++i) last = last->next;
+  first_ = last->next;
+  count_ = keep;
+  pool.give(first, last, n);
 }
 
 }  // namespace weir::detail

@@ -2,7 +2,7 @@
 #pragma once
 // Stacks, each with its task header, for reuse: a carrier keeps a few of its own (stack_cache), the
 // rest are here. Stacks are got from the kernel many at a time and given back only as a whole, when
-// the runtime ends; beyond `warm_max` free ones their pages are.
+// the runtime ends; the pages of free ones beyond `warm_max` are when it has been idle for a while.
 
 #include <cstddef>
 #include <mutex>
@@ -22,8 +22,11 @@ class stack_pool {
 
   /// Up to `wanted` free tasks, linked by next; at least one. Throws std::bad_alloc.
   [[nodiscard]] task* take(std::size_t wanted);
-  /// Takes back a chain of `count`.
-  void give(task* first, std::size_t count) noexcept;
+  /// Takes back a chain of `count`, which ends with `last`.
+  void give(task* first, task* last, std::size_t count) noexcept;
+  void give(task* one) noexcept { give(one, one, 1); }
+  /// Gives the pages of most free stacks back to the kernel.
+  void trim() noexcept;
   /// Every task that ever was, alive or not; f must not wait, or start a task.
   template <class F>
   void for_each(F f) {
@@ -43,10 +46,16 @@ class stack_pool {
   static constexpr std::size_t slab_max = 64;
   static constexpr std::size_t warm_max = 4096;
 
-  // The header is at the top: in the page that every task touches anyway.
+  // The header is at the top: in the page that every task touches anyway. Not quite at the top:
+  // the same frames of many tasks would all compete for the same few sets of the cache.
   static constexpr std::size_t header_size = (sizeof(task) + 63) / 64 * 64;
+  static constexpr std::size_t colours = 16;
+  [[nodiscard]] std::byte* header_place(std::byte* stack) const noexcept {
+    const std::size_t colour = reinterpret_cast<std::uintptr_t>(stack) / stack_size_ % colours;
+    return stack + stack_size_ - header_size - colour * 64;
+  }
   [[nodiscard]] task& header(std::byte* stack) const noexcept {
-    return *std::launder(reinterpret_cast<task*>(stack + stack_size_ - header_size));
+    return *std::launder(reinterpret_cast<task*>(header_place(stack)));
   }
 
   void grow();
@@ -56,6 +65,7 @@ class stack_pool {
   std::mutex m_;  // guards all below
   task* free_ = nullptr;
   std::size_t free_count_ = 0;
+  task* cold_ = nullptr;  // free, too, and trimmed: used last
   std::vector<slab> slabs_;
   bool leaked_ = false;
 };

@@ -184,6 +184,7 @@ void cancel_node::arm_deadline(time_ns when) {
     cancel(errc::deadline_exceeded, deadline_cause_);
     return;
   }
+  rt.need_carrier();
   switch (timers_->insert(*this, when)) {
     case timer_queue::added::first: rt.note_earlier_timer(); break;
     case timer_queue::added::later: break;

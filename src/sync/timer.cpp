@@ -31,6 +31,7 @@ class timer_state final : public shared_object, public timer_entry, private time
     interruption_point("start of a timer");
     runtime_core& rt = runtime_core::current();
     rt.check_fork();
+    rt.need_carrier();
     const std::lock_guard lock(m_);
     const bool was_armed = disarm();
     period_ = period.count();

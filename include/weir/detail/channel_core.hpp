@@ -118,6 +118,8 @@ class channel_core : public shared_object {
 
  private:
   void grow_locked();
+  /// Of a closed channel: claims and wakes some; false when there are no more.
+  bool wake_some_receivers() noexcept;
   /// What follows a step: the wake-ups it owes, or a wait in `queue`. Gives the lock back.
   [[nodiscard]] transfer complete_locked(transfer step, wake_batch& wakes, wait_list& queue,
                                          void* element, patience how, const wait_kind& kind);

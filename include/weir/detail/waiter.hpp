@@ -126,6 +126,7 @@ class wait_list {
   [[nodiscard]] wait_node* claim_front() noexcept {
     while (head_ != nullptr) {
       wait_node& n = *head_;
+      __builtin_prefetch(n.next);  // each is on a stack of its own
       remove(n);
       if (n.op->claim(n.index)) return &n;
     }

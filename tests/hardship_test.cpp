@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+// No threads to be had, no memory, the end of the process in the middle of everything, forks.
+#include "support.hpp"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+namespace {
+std::atomic<int> threads_left{1 << 30};
+thread_local bool next_allocation_fails = false;
+}  // namespace
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#define WEIR_CAN_REFUSE 1
+// In place of the system's: refuses when a test says so.
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                              void* (*start)(void*), void* argument) noexcept {
+  using function = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+  static const auto real = reinterpret_cast<function>(dlsym(RTLD_NEXT, "pthread_create"));
+  if (threads_left.fetch_sub(1) <= 0) return EAGAIN;
+  return real(thread, attributes, start, argument);
+}
+[[gnu::noinline]] void* operator new(std::size_t n) {
+  if (std::exchange(next_allocation_fails, false)) throw std::bad_alloc();
+  if (void* p = std::malloc(n)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#else
+#define WEIR_CAN_REFUSE 0
+#endif
+
+namespace {
+
+using namespace weir_test;
+using namespace weir;
+using steady = std::chrono::steady_clock;
+
+void compute(std::chrono::microseconds d) {
+  for (const auto end = steady::now() + d; steady::now() < end;) {
+  }
+}
+
+class refusal_test : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!WEIR_CAN_REFUSE) GTEST_SKIP() << "the sanitizer, or the compiler's library, has its own";
+  }
+  void TearDown() override { threads_left = 1 << 30; }
+};
+
+TEST_F(refusal_test, go_throws_when_there_is_no_thread_and_starts_nothing) {
+  runtime rt{{.carriers = 2}};
+  threads_left = 0;
+  bool started = false;
+  EXPECT_THROW(rt.go([&] { started = true; }), std::system_error);
+  EXPECT_EQ(rt.tasks(), 0U);
+  threads_left = 1 << 30;
+  until([&] {  // what failed is not tried again for some milliseconds
+    try {
+      rt.go([] {});
+      return true;
+    } catch (const std::system_error&) {
+      return false;
+    }
+  });
+  EXPECT_TRUE(rt.shutdown());
+  EXPECT_FALSE(started);
+}
+
+TEST_F(refusal_test, a_second_carrier_that_cannot_start_costs_no_task) {
+  threads_left = 1;
+  runtime rt{{.carriers = 4}};
+  std::array<std::atomic<int>, 200> ran{};
+  rt.go([&] {
+    wait_group all;
+    for (auto& mine : ran) {
+      all.go([&] {
+        ++mine;
+        compute(100us);
+        yield();
+      });
+    }
+    all.wait();
+  });
+  EXPECT_TRUE(rt.shutdown());
+  for (auto& mine : ran) EXPECT_EQ(mine, 1);
+}
+
+TEST_F(refusal_test, a_deadline_that_nobody_could_keep_is_refused) {
+  runtime rt{{.carriers = 1}};
+  threads_left = 0;
+  const auto try_it = [] { return with_timeout(background(), 50ms); };
+  EXPECT_THROW(try_it(), std::system_error);
+}
+
+void wait_without_memory(const channel<int>& ch) {
+  next_allocation_fails = true;
+  select(on_receive(ch), after(1h));
+}
+
+TEST_F(refusal_test, a_select_that_gets_no_memory_for_its_timer_leaves_nothing_behind) {
+  runtime rt{{.carriers = 1}};
+  rt.run([] {
+    const channel<int> ch;
+    EXPECT_THROW(wait_without_memory(ch), std::bad_alloc);
+    std::array<char, 4096> scribble{};  // over where its nodes were
+    std::memset(scribble.data(), 0x5a, scribble.size());
+    EXPECT_FALSE(ch.try_send(1)) << scribble[1];
+  });
+}
+
+TEST(stuck_test, new_tasks_on_reused_stacks_are_taken_from_a_stuck_carriers_mail) {
+  runtime rt{{.carriers = 2}};
+  std::atomic<int> warm{0};
+  for (int i = 0; i < 2000; ++i) rt.go([&] { ++warm; });
+  until([&] { return warm == 2000; });
+  std::atomic<bool> started{false};
+  std::atomic<bool> over{false};
+  rt.go([&] {
+    started = true;
+    while (!over) {
+    }
+  });
+  until([&] { return started.load(); });
+  std::atomic<int> ran{0};
+  for (int i = 0; i < 8; ++i) rt.go([&] { ++ran; });
+  until([&] { return ran == 8; });
+  over = true;
+}
+
+TEST(stuck_test, what_a_task_starts_that_has_lost_its_right_is_relieved_again) {
+  runtime rt{{.carriers = 1}};
+  std::atomic<bool> busy{true};
+  std::atomic<bool> late_ran{false};
+  std::atomic<int> others{0};
+  rt.go([&] {
+    for (int i = 0; i < 2; ++i) {
+      rt.go([&] {  // keeps the replacement busy
+        ++others;
+        while (busy) yield();
+      });
+    }
+    while (others < 2) {
+    }
+    rt.go([&] { late_ran = true; });
+    while (!late_ran) {
+    }
+    busy = false;
+  });
+  EXPECT_TRUE(rt.shutdown());
+  EXPECT_TRUE(late_ran);
+}
+
+TEST(shutdown_test, a_task_is_started_or_refused_but_never_dropped) {
+  for (int round = 0; round < turns(300); ++round) {
+    std::atomic<long> ran{0};
+    long accepted = 0;
+    runtime rt{{.carriers = 1}};
+    std::atomic<bool> going{false};
+    std::thread outsider([&] {
+      try {
+        for (;;) {
+          rt.go([&] { ++ran; });
+          ++accepted;
+          going = true;
+        }
+      } catch (const std::system_error& e) {
+        EXPECT_EQ(e.code(), errc::closed);
+      }
+    });
+    until([&] { return going.load(); });
+    EXPECT_TRUE(rt.shutdown());
+    outsider.join();
+    ASSERT_EQ(ran, accepted);
+  }
+}
+
+TEST(shutdown_test, run_does_not_return_while_its_function_runs) {
+  runtime rt{{.carriers = 2}};
+  std::atomic<bool> inside{false};
+  std::atomic<bool> returned{false};
+  std::atomic<bool> ran_after{false};
+  std::atomic<bool> given_up{false};
+  const channel<int> ch;
+  std::thread lender([&] {
+    try {
+      rt.run([&] {
+        rt.go([&] {
+          compute(2ms);
+          ch.send(1);
+          compute(1ms);
+        });
+        (void)ch.receive();  // goes on where it was woken: on the other carrier
+        inside = true;
+        while (!given_up) {
+        }
+        compute(2ms);
+        if (returned) ran_after = true;
+      });
+    } catch (const std::system_error& e) {
+      EXPECT_EQ(e.code(), errc::closed);
+    }
+    returned = true;
+  });
+  until([&] { return inside.load(); });
+  EXPECT_FALSE(rt.shutdown(soon().ctx));
+  given_up = true;
+  lender.join();
+  EXPECT_FALSE(ran_after);
+}
+
+TEST(shutdown_test, a_deadline_outlives_the_run_in_which_it_was_made) {
+  runtime rt{{.carriers = 1}};
+  auto [ctx, cancel] = rt.run([] { return with_timeout(background(), 20ms); });
+  EXPECT_FALSE(ctx.done().receive());
+  EXPECT_EQ(ctx.error(), errc::deadline_exceeded);
+}
+
+class end_death : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (sanitized) GTEST_SKIP() << "a sanitizer's own exit comes in between";
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+  }
+};
+
+TEST_F(end_death, exit_in_a_task_while_main_is_in_run) {
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EXIT(run([] {
+                  go([] {
+                    yield();
+                    std::exit(3);
+                  });
+                  (void)channel<int>{}.receive();
+                }),
+                testing::ExitedWithCode(3), "^$");
+  }
+}
+
+TEST_F(end_death, the_end_of_main_while_another_thread_is_in_run) {
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EXIT(
+        {
+          std::atomic<bool> there{false};
+          std::thread([&] {
+            run([&] {
+              there = true;
+              (void)channel<int>{}.receive();
+            });
+          }).detach();
+          until([&] { return there.load(); });
+          std::exit(0);
+        },
+        testing::ExitedWithCode(0), "^$");
+  }
+}
+
+TEST_F(end_death, a_forked_child_runs_no_task_of_its_parent) {
+  std::atomic<int> ran{0};
+  int status = -1;
+  runtime rt{{.carriers = 1}};
+  rt.run([&] {
+    for (int i = 0; i < 3; ++i) rt.go([&] { ++ran; });
+    const pid_t child = fork();
+    if (child == 0) {
+      try {
+        yield();
+        _exit(1);
+      } catch (const std::system_error& e) {
+        _exit(ran == 0 && e.code() == errc::forked ? 0 : 2);
+      }
+    }
+    waitpid(child, &status, 0);
+  });
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  until([&] { return ran == 3; });
+}
+
+}  // namespace
