@@ -23,6 +23,9 @@ install(FILES
   "${CMAKE_CURRENT_BINARY_DIR}/weir-config-version.cmake"
   DESTINATION "${package_dir}")
 
+install(FILES "${PROJECT_SOURCE_DIR}/scripts/weir-gdb.py"
+  DESTINATION "${CMAKE_INSTALL_DATADIR}/weir")
+
 # pkg-config. A static libweir.a cannot name what it needs, so Libs must: plain `--libs` then
 # links. The directories may be absolute; cmake_path keeps those as they are.
 set(boost_libs "-lboost_context")

@@ -22,8 +22,10 @@ void unlink_from(T*& first, T& x) noexcept {
 
 }  // namespace
 
+constinit registry* registry_for_debuggers = nullptr;
+
 registry& registry::instance() noexcept {
-  static auto* const all = new registry;
+  static registry* const all = registry_for_debuggers = new registry;
   return *all;
 }
 

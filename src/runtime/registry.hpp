@@ -28,6 +28,9 @@ struct thread_wait {
   thread_wait* prev = nullptr;
 };
 
+/// Where scripts/weir-gdb.py finds it; null before the first runtime.
+extern class registry* registry_for_debuggers;
+
 class registry {
  public:
   static registry& instance() noexcept;
