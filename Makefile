@@ -53,6 +53,10 @@ stress: ## hammer the library for STRESS_SECONDS (600)
 	@cmake --build --preset release -j $(JOBS) --target weir_stress
 	@build/release/bench/weir_stress --seconds $(STRESS_SECONDS)
 
+mutants: ## change Weir's own code in a hundred wrong ways: do the tests notice? (an hour)
+	@scripts/deps test
+	@tests/mutants/mutants.py
+
 format: ## rewrite every C++ file in the house style
 	@scripts/deps format
 	@git ls-files -co --exclude-standard '*.hpp' '*.cpp' | xargs clang-format-16 -i
@@ -76,4 +80,4 @@ define preset
 endef
 
 .PHONY: help run test check check-deps check-clang check-asan check-tsan check-tidy \
-        bench stress format install clean
+        bench stress mutants format install clean

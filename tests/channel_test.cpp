@@ -358,7 +358,7 @@ struct counted {
   ~counted() { --alive; }
 };
 
-TEST(channel_elements, what_is_buffered_when_the_last_handle_goes_is_destroyed_once) {
+WEIR_RULE(channel_test, what_is_buffered_when_the_last_handle_goes_is_destroyed_once) {
   {
     channel<counted> ch{4};
     ch.send(counted{});

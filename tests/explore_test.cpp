@@ -4,6 +4,7 @@
 #include "support.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <set>
 
@@ -16,12 +17,12 @@ const explore_options quiet{.quiet = true};
 
 /// Two tasks that read, do something of Weir's, and write: an update may be lost.
 void lost_update() {
-  int n = 0;
+  std::atomic<int> n{0};  // so that a sanitizer does not find it first
   const mutex unrelated;
   wait_group wg;
   for (int i = 0; i < 2; ++i) {
     wg.go([&] {
-      const int old = n;
+      const int old = n.load();
       unrelated.lock();
       unrelated.unlock();
       n = old + 1;
@@ -219,19 +220,20 @@ TEST(explore_all_test, tries_every_interleaving_of_a_small_program) {
   // Two tasks of two steps each: with a preemption between any two, all C(4, 2) = 6 orders.
   std::set<std::string> orders;
   const exploration e = explore_all({.preemptions = 4}, [&] {
-    std::string order;
+    std::array<std::atomic<char>, 5> order{};
+    std::atomic<std::size_t> n{0};
     wait_group wg;
     wg.add(2);
     for (const char* name : {"aA", "bB"}) {
       go([&, wg, name] {
-        order += name[0];
+        order[n++] = name[0];
         schedule_point();
-        order += name[1];
+        order[n++] = name[1];
         wg.done();
       });
     }
     wg.wait();
-    orders.insert(order);
+    orders.insert({order.begin(), order.begin() + 4});
   });
   EXPECT_TRUE(e.complete);
   EXPECT_EQ(orders, (std::set<std::string>{"aAbB", "abAB", "abBA", "baAB", "baBA", "bBaA"}));
@@ -240,7 +242,7 @@ TEST(explore_all_test, tries_every_interleaving_of_a_small_program) {
 TEST(explore_all_test, needs_as_many_preemptions_as_the_bug) {
   const auto body = [] {
     // Fails only if the second task runs as a whole between the first's two steps, twice.
-    int stage = 0;
+    std::atomic<int> stage{0};
     wait_group wg;
     wg.add(2);
     go([&, wg] {

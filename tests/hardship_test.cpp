@@ -234,6 +234,10 @@ class end_death : public testing::Test {
   }
 };
 
+TEST_F(end_death, r99_ending_the_thread_in_a_task_ends_the_program) {
+  EXPECT_DEATH(run([] { pthread_exit(nullptr); }), "");
+}
+
 TEST_F(end_death, exit_in_a_task_while_main_is_in_run) {
   for (int i = 0; i < 5; ++i) {
     EXPECT_EXIT(run([] {

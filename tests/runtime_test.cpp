@@ -244,7 +244,7 @@ TEST(runtime_test, an_idle_program_uses_no_cpu) {
 
 // ---- ends ---------------------------------------------------------------------------------------
 
-TEST(end_test, an_exception_that_leaves_a_task_ends_the_program_with_its_name) {
+TEST(end_test, r98_an_exception_that_leaves_a_task_ends_the_program_with_its_name) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {

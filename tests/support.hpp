@@ -46,7 +46,7 @@ inline int turns(int n) {
 }
 
 /// WEIR_SEEDS, or a thousand; fewer under a sanitizer.
-inline std::uint64_t seeds() {
+inline std::uint64_t seeds_wanted() {
   if (const char* wanted = std::getenv("WEIR_SEEDS")) return std::strtoull(wanted, nullptr, 10);
   return sanitized ? 100 : 1000;
 }
@@ -128,7 +128,7 @@ inline void hold_under_seeds(rule body, weir::explore_options options = {}) {
     const testing::ScopedFakeTestPartResultReporter intercept(
         testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &failures);
     int seen = 0;
-    options.seeds = seeds();
+    options.seeds = seeds_wanted();
     options.quiet = true;
     options.verdict = [&] {
       if (failures.size() == seen) return std::string();

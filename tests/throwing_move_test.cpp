@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What only C++ has: an element that throws while it is moved, at each move of a send, a receive and
-// a select. The channel stays as it was, nobody is left waiting, and no element is lost.
+// What only C++ has: an element that throws while it is moved, at each move of a send, a receive
+// and a select. The channel stays as it was, nobody is left waiting, and no element is lost.
 #include "support.hpp"
 
 #include <array>

@@ -82,6 +82,17 @@ class context {
   context() = default;
   /// A context that is done when `token` is asked to stop (with errc::cancelled).
   explicit context(std::stop_token token);
+  context(const context&) = default;
+  context& operator=(const context&) = default;
+  /// What was moved from is background().
+  context(context&& other) noexcept
+      : state_(std::move(other.state_)), flag_(std::exchange(other.flag_, nullptr)) {}
+  context& operator=(context&& other) noexcept {
+    state_ = std::move(other.state_);
+    flag_ = std::exchange(other.flag_, nullptr);
+    return *this;
+  }
+  ~context() = default;
   /// Is it done? One load; what was done before the cancellation is visible if so.
   [[nodiscard]] bool cancelled() const noexcept {
     // Ordering: acquire; pairs with the closing of done(): see channel_core::close().
@@ -100,7 +111,7 @@ class context {
   /// or if it is of another type than T. Valid as long as the context.
   template <class T, class K>
   [[nodiscard]] const T* value(const K& key) const {
-    const std::any* found = find_value(detail::typed_key<K>(key));
+    const std::any* found = find_value(detail::typed_key<std::decay_t<const K&>>(key));
     return found == nullptr ? nullptr : std::any_cast<T>(found);
   }
   /// A token that is asked to stop when this context is done.

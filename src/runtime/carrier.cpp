@@ -172,7 +172,10 @@ void carrier::yield_current() {
     // Tasks that only poll would stop the clock for ever: after some turns of nothing else, it is
     // as if they waited.
     lazy_turns_ += 1;
-    if (rt.directed_by != nullptr) rt.directed_by->yielded();
+    if (rt.directed_by != nullptr) {
+      const unseen guard;
+      rt.directed_by->yielded();
+    }
     if (lazy_turns_ > 8 + 4 * lane.count()) {
       lazy_turns_ = 0;
       rt.let_time_pass();
@@ -195,6 +198,7 @@ void run_body(task& t) noexcept {
     t.ops->run(t.body);
   } catch (...) {
     if (t.rt->directed_by == nullptr) escaped_exception(t);
+    const unseen guard;
     t.rt->directed_by->escaped(t);
   }
   if (t.body_on_heap) ::operator delete(t.body, std::align_val_t{t.ops->align});

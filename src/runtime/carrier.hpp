@@ -120,6 +120,7 @@ class carrier {
   void recycle(task* t) noexcept;
   [[nodiscard]] task* next_at_hand();
   [[nodiscard]] task* next_directed();
+  [[nodiscard]] bool decide_interrupt(const char* before);
   void yield_interrupted();
   void fire_timers();
   void end_window();

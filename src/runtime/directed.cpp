@@ -16,18 +16,22 @@ void interrupt_directed(const char* before) {
 }
 
 void carrier::interrupt_current(const char* before) {
+  if (decide_interrupt(before)) yield_interrupted();
+}
+
+bool carrier::decide_interrupt(const char* before) {
+  const unseen guard;
   director& d = *rt.directed_by;
+  if (d.over()) {
+    base_wanted_ = true;
+    return true;
+  }
   const std::size_t others = lane.count();
   const time_ns due = rt.timers->next_due();
   const bool time_may_pass = due != never;
-  if (d.over()) {
-    base_wanted_ = true;
-    yield_interrupted();
-    return;
-  }
-  if (others == 0 && !time_may_pass) return;
+  if (others == 0 && !time_may_pass) return false;
   const std::size_t chosen = d.interrupt(*running_, before, others, time_may_pass);
-  if (chosen == 0) return;
+  if (chosen == 0) return false;
   if (chosen > others) {
     rt.clock.advance_to(due);
     base_wanted_ = true;
@@ -35,7 +39,7 @@ void carrier::interrupt_current(const char* before) {
     forced_ = lane.take(static_cast<std::uint32_t>(chosen - 1));
     d.switched_to(*forced_);
   }
-  yield_interrupted();
+  return true;
 }
 
 void carrier::yield_interrupted() {
@@ -50,6 +54,7 @@ task* carrier::next_directed() {
     forced_ = nullptr;
     return t;
   }
+  const unseen guard;
   director& d = *rt.directed_by;
   if (base_wanted_ || has_mail() || d.over() || rt.timers->next_due() <= rt.clock.now()) {
     return nullptr;
@@ -63,7 +68,9 @@ task* carrier::next_directed() {
 }
 
 std::uint32_t carrier::random_below(std::uint32_t n) {
-  return rt.directed_by == nullptr ? random.below(n) : rt.directed_by->draw(n);
+  if (rt.directed_by == nullptr) return random.below(n);
+  const unseen guard;
+  return rt.directed_by->draw(n);
 }
 
 void runtime_core::let_time_pass() noexcept {

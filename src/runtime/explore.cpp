@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <memory>
 #include <sstream>
+#include <thread>
 #include <unordered_set>
 
 #include "runtime/director.hpp"
@@ -132,14 +133,15 @@ class recorder final : public director {
 
   std::uint32_t decide(decision_kind kind, std::uint32_t alternatives) {
     const std::uint32_t n = plan_.open(kind, alternatives);
-    if (n <= 1) return 0;
+    if (alternatives <= 1) return 0;
     const std::uint64_t step = record_.decisions.size();
     if (step >= limits_.steps_max) {
       give_up(step, "decisions");
       return 0;
     }
-    const std::uint32_t chosen = plan_.choose(step, kind, n);
-    record_.decisions.push_back({kind, n, chosen});
+    // One that the plan does not leave open counts as a step, too: all plans number them alike.
+    const std::uint32_t chosen = n <= 1 ? 0 : plan_.choose(step, kind, n);
+    record_.decisions.push_back({kind, std::max(n, 1U), chosen});
     mix(chosen);
     return chosen;
   }
@@ -328,11 +330,20 @@ class tally {
   std::unordered_set<std::uint64_t> seen_;
 };
 
+/// The C++ library counts references without atomics while there is one thread. That is right for a
+/// directed runtime, but ThreadSanitizer takes its tasks for threads.
+void no_single_thread_shortcuts() {
+  if (!sanitized) return;
+  static const bool once = (std::thread([] {}).join(), true);
+  (void)once;
+}
+
 /// A task's carrier cannot serve a second runtime at the same time: a thread of its own, then.
 template <class F>
 auto on_plain_thread(F f) {
   // Ordering: relaxed; see interruption_point().
   any_directed.store(true, std::memory_order_relaxed);
+  no_single_thread_shortcuts();
   return blocking(std::move(f));
 }
 

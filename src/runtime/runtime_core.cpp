@@ -306,6 +306,7 @@ void runtime_core::direct(task* first, const std::atomic<bool>& over) {
   c->started += 1;
   (void)c->post(first);
   c->serve(&over);
+  ordered_after(&ids);
   (void)c->detach();  // what has not ended never will
   return_carrier(*c);
 }

@@ -27,8 +27,16 @@
 #endif
 #if defined(WEIR_TSAN)
 #include <sanitizer/tsan_interface.h>
-extern "C" void AnnotateBenignRaceSized(const char* file, int line, const volatile void* memory,
-                                        std::size_t size, const char* description);
+extern "C" {
+void AnnotateBenignRaceSized(const char* file, int line, const volatile void* memory,
+                             std::size_t size, const char* description);
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
+void AnnotateIgnoreWritesEnd(const char* file, int line);
+void AnnotateIgnoreSyncBegin(const char* file, int line);
+void AnnotateIgnoreSyncEnd(const char* file, int line);
+}
 #endif
 
 /// For the few functions in which a stack is left for good: AddressSanitizer keeps a function's
@@ -131,6 +139,28 @@ inline void ordered_after([[maybe_unused]] void* mark) noexcept {
   __tsan_acquire(mark);
 #endif
 }
+
+/// While it lives ThreadSanitizer looks away from what this stack does: a director is used from all
+/// stacks of its one thread, and must neither be reported nor order them.
+class unseen {
+ public:
+  unseen() noexcept {
+#if defined(WEIR_TSAN)
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+    AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
+#endif
+  }
+  ~unseen() {
+#if defined(WEIR_TSAN)
+    AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
+    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+#endif
+  }
+  unseen(const unseen&) = delete;
+  unseen& operator=(const unseen&) = delete;
+};
 
 /// A task's header is passed between stacks of one thread, and between threads through the lane's
 /// gate, as a carrier's own state is (relaxed.hpp); its making is not atomic, and would be reported

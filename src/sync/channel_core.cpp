@@ -155,22 +155,29 @@ transfer channel_core::complete_locked(transfer step, wake_batch& wakes, wait_li
 bool channel_core::close() noexcept {
   interruption_point("close of a channel");
   wake_batch wakes;
-  {
-    const std::lock_guard guard(lock);
-    if (closed_plain) return false;
-    closed_plain = true;
-    // Ordering: release; pairs with is_closed() and context::cancelled(): what came before the
-    // close is visible to whoever sees it.
-    closed.store(true, std::memory_order_release);
-    while (wait_node* n = senders.claim_front()) wakes.add(*n);
-  }
+  if (!mark_closed(wakes)) return false;
   wakes.wake_all();
+  wake_receivers();
+  return true;
+}
+
+bool channel_core::mark_closed(wake_batch& senders_claimed) noexcept {
+  const std::lock_guard guard(lock);
+  if (closed_plain) return false;
+  closed_plain = true;
+  // Ordering: release; pairs with is_closed() and context::cancelled(): what came before the close
+  // is visible to whoever sees it.
+  closed.store(true, std::memory_order_release);
+  while (wait_node* n = senders.claim_front()) senders_claimed.add(*n);
+  return true;
+}
+
+void channel_core::wake_receivers() noexcept {
   // No receiver joins any more, and none of those that are there can get a value: so their end need
   // not be one step. In parts, so that what was touched to be claimed is still in the cache when it
   // is woken.
   while (wake_some_receivers()) {
   }
-  return true;
 }
 
 bool channel_core::wake_some_receivers() noexcept {

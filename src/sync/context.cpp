@@ -96,40 +96,57 @@ void cancel_node::leave_parent() noexcept {
 // ---- cancelling ---------------------------------------------------------------------------------
 
 void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
-  // Depth first without recursion: a tree may be a chain of any length.
-  work_list todo;
-  cancel_one(error, cause, todo);
-  // Children get the cause of the first cancellation above them, also when none was given.
-  while (!todo.empty()) {
-    const ref<cancel_node> node = std::move(todo.back());
-    todo.pop_back();
-    node->cancel_one(error, cause, todo);
+  interruption_point("cancel of a context");
+  // First all below are done, and then anybody is told: whoever calls cancel() finds them so when
+  // it returns, whoever else cancels at the same time, and so does every callback.
+  cancelled_nodes marked;
+  if (!mark(error, cause, marked)) {
+    const std::lock_guard wait_for_whoever_marks(marking_);
+    return;
   }
+  // Breadth first without recursion: a tree may be a chain of any length. Children get the cause of
+  // the first cancellation above them, also when none was given.
+  for (std::size_t i = 0; i < marked.size(); ++i) {
+    for (const ref<cancel_node>& child : std::exchange(marked[i].children, {})) {
+      if (!child->mark(error, cause, marked)) {
+        const std::lock_guard wait_for_whoever_marks(child->marking_);
+      }
+    }
+  }
+  for (const cancelled_node& n : marked) n.node->marking_.unlock();
+  for (cancelled_node& n : marked) n.node->tell(n);
 }
 
-void cancel_node::cancel_one(errc error, const std::exception_ptr& cause,
-                             work_list& below) noexcept {
-  interruption_point("cancel of a context");
-  std::vector<std::shared_ptr<after_callback>> callbacks;
-  std::optional<std::stop_source> source;
+bool cancel_node::mark(errc error, const std::exception_ptr& cause, cancelled_nodes& marked) {
+  cancelled_node mine{.node = ref<cancel_node>::share(this)};
   {
     const std::lock_guard lock(m_);
-    if (error_ != errc{}) return;
+    if (error_ != errc{}) return false;
+    marking_.lock();  // nobody else does before error_ is set
     error_ = error;
     cause_ = cause;
+    wake_batch no_senders;
+    (void)done->mark_closed(no_senders);
     while (cancel_node* child = first_child_) {
       unlink_child(*child);
-      if (child->try_retain()) below.push_back(ref<cancel_node>::adopt(child));  // (X2)
+      if (child->try_retain()) mine.children.push_back(ref<cancel_node>::adopt(child));  // (X2)
     }
-    callbacks.swap(callbacks_);
-    for (const auto& c : callbacks) c->armed = false;
-    source.swap(stop_source_);
+    mine.callbacks.swap(callbacks_);
+    for (const auto& c : mine.callbacks) c->armed = false;
+    mine.stop_source.swap(stop_source_);
   }
-  done->close();  // (an interruption point)
-  if (source) source->request_stop();
-  for (const auto& c : callbacks) go("after_func", std::move(c->f));
+  marked.push_back(std::move(mine));
+  return true;
+}
+
+void cancel_node::tell(cancelled_node& mine) noexcept {
+  interruption_point("wake-ups of a cancelled context");
+  done->wake_receivers();
+  for (const auto& c : mine.callbacks) go("after_func", std::move(c->f));
   if (timers_) timers_->remove(*this);
   leave_parent();
+  // Last: what it calls may do anything, cancel this again included.
+  if (mine.stop_source) mine.stop_source->request_stop();
 }
 
 std::error_code cancel_node::error() const noexcept {

@@ -8,12 +8,12 @@
 // up to a shield: what its context is done with.
 //
 // Invariants, of a cancel_node
-//   X1  error_ and cause_ are written once, under m_, before done_ closes; read after it has, or
-//       under m_.
+//   X1  error_ and cause_ are written once, under m_, as done_ closes; read after it has, or under
+//       m_.
 //   X2  a child is linked in its parent's list under the parent's m_; a linked child may be on its
 //       way out (its count is 0), and is then skipped: it takes that m_ before it goes.
-//   X3  locks are taken down the tree only, and none is held while a channel closes or a callback
-//       starts.
+//   X3  locks are taken down the tree only, m_ after marking_ and done_'s lock after m_; none is
+//       held while somebody is woken or a callback starts.
 
 #include <any>
 #include <exception>
@@ -91,17 +91,28 @@ class cancel_node final : public context_state, public timer_entry, private time
   std::optional<context::clock::time_point> deadline;  // constant once published
 
  private:
-  using work_list = std::vector<ref<cancel_node>>;
+  /// A node that cancel() has marked, and what is owed to those who wait for it.
+  struct cancelled_node {
+    ref<cancel_node> node;
+    std::vector<ref<cancel_node>> children = {};
+    std::vector<std::shared_ptr<after_callback>> callbacks = {};
+    std::optional<std::stop_source> stop_source = {};
+  };
+  using cancelled_nodes = std::vector<cancelled_node>;
 
   outcome fire(time_ns now) override;
   timer_entry::deferred* abandon() override;
   void finish() override;
   void hide() noexcept override;
   void leave_parent() noexcept;
-  void cancel_one(errc error, const std::exception_ptr& cause, work_list& below) noexcept;
+  /// Is done from now on, unless it was: then false. Leaves marking_ locked.
+  bool mark(errc error, const std::exception_ptr& cause, cancelled_nodes& marked);
+  /// Wakes those who wait for it, and so on; without any lock.
+  void tell(cancelled_node& mine) noexcept;
   void link_child(cancel_node& child) noexcept;    // m_ held
   void unlink_child(cancel_node& child) noexcept;  // m_ held
 
+  spin_lock marking_;    // held by whoever cancels, from this node's end to that of all below it
   mutable spin_lock m_;  // guards all below but up_ and timers_
   errc error_{};
   std::exception_ptr cause_;
@@ -116,7 +127,7 @@ class cancel_node final : public context_state, public timer_entry, private time
 
   ref<timer_queue> timers_;  // constant once published; null without a deadline of its own
   std::exception_ptr deadline_cause_;  // constant, likewise
-  bool abandoned_ = false;  // by the timer queue, before finish()
+  bool abandoned_ = false;             // by the timer queue, before finish()
   std::optional<std::stop_callback<std::function<void()>>> following_;
 };
 

@@ -29,6 +29,7 @@ runtime::~runtime() {
   const bool all_ended = core_->stopping() ? core_->live_tasks() == 0 : shutdown();
   if (all_ended) {
     core_->join();
+    ordered_after(&core_->ids);
   } else {
     core_->let_go();  // a failed shutdown() has abandoned what they may be running
   }
@@ -47,7 +48,11 @@ bool runtime::shutdown(const context& ctx) {
     drained = wait_in(core.drain_lock, core.drain_waiters, node, &ctx,
                       {.kind = &shutdown_wait, .object = &core});
   }
-  if (!drained) core.abandon();
+  if (drained) {
+    ordered_after(&core.ids);
+  } else {
+    core.abandon();
+  }
   core.stop();
   core.timers->close();
   return drained;

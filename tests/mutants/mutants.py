@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""mutants.py [--only NAME…] [--jobs 2] [--seeds 1000]: does the suite notice when the code is wrong?
+"""mutants.py [--only NAME…] [--jobs 2] [--seeds 1000]: is the suite awake when the code is wrong?
 
 Each entry of list.txt is one small mistake in Weir's own concurrent code: a notify removed, a
 re-check skipped, two steps swapped, a claim not made, a count off by one. For each, a copy of the
@@ -24,8 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutants"
 LIST = Path(__file__).with_name("list.txt")
 # The killers, likely ones first: every test binary that has rules for the deterministic mode.
-SUITES = ("channel_test", "select_test", "sync_test", "context_test", "timer_test",
-          "go_programs_test")
+SUITES = ("channel_test", "channel_rules_test", "select_test", "sync_test", "context_test",
+          "context_rules_test", "timer_test", "timer_rules_test", "wait_group_rules_test",
+          "throwing_move_test", "go_programs_test")
 SHARE = 0.95
 HANG = 60  # seconds; a mutant that hangs is noticed
 
@@ -38,10 +39,10 @@ class Mutant:
 
 
 def parse(text):
-    """Entries are separated by lines of dashes:  # name, file: path, then <<<<, ====, >>>> blocks."""
+    """Entries stand between lines of dashes: see the head of list.txt."""
     for block in re.split(r"^-{10,}\n", text, flags=re.MULTILINE):
-        head = re.search(r"^mutant: (.+)\nfile: (.+)\n(?:survives: (.+)\n)?<<<<\n(.*?)====\n(.*?)>>>>$",
-                         block, flags=re.MULTILINE | re.DOTALL)
+        head = re.search(r"^mutant: ([^\n]+)\nfile: ([^\n]+)\n(?:survives: ([^\n]+)\n)?"
+                         r"<<<<\n(.*?)====\n(.*?)>>>>$", block, flags=re.MULTILINE | re.DOTALL)
         if head is None:
             if block.strip() and not block.lstrip().startswith("#"):
                 sys.exit(f"mutants: not an entry of {LIST.name}:\n{block}")

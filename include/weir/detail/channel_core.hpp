@@ -89,6 +89,9 @@ class channel_core : public shared_object {
 
   /// Closes; true the first time. `lock` is not held. Wakes every waiter.
   bool close() noexcept;
+  /// The two halves of it: closed() from now on; and the wake-ups that are owed for that.
+  bool mark_closed(wake_batch& senders_claimed) noexcept;
+  void wake_receivers() noexcept;
   [[nodiscard]] bool is_closed() const noexcept {
     // Ordering: acquire; pairs with close(): what was done before it is visible.
     return closed.load(std::memory_order_acquire);

@@ -61,6 +61,11 @@ class ref {
     r.p_ = p;
     return r;
   }
+  /// Takes a reference of its own.
+  static ref share(T* p) noexcept {
+    if (p != nullptr) p->retain();
+    return adopt(p);
+  }
   ref(const ref& other) noexcept : p_(other.p_) {
     if (p_ != nullptr) p_->retain();
   }

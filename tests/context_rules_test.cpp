@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: MIT
+// Rules of Go for context when several tasks use one at once, its causes, and its price; the
+// numbers are those of docs/semantics.md. The words one by one are in context_test.cpp.
+#include "support.hpp"
+
+#include <fstream>
+#include <new>
+#include <random>
+#include <sstream>
+#include <stop_token>
+
+// ---- counting allocations, of this whole program ------------------------------------------------
+
+namespace {
+
+std::atomic<std::int64_t> made{0};
+std::atomic<std::int64_t> freed{0};
+
+void* counted(std::size_t size, std::size_t align) {
+  ++made;
+  const std::size_t rounded = (std::max<std::size_t>(size, 1) + align - 1) / align * align;
+  void* p = std::aligned_alloc(align, rounded);
+  if (p == nullptr) throw std::bad_alloc();
+  return p;
+}
+void uncounted(void* p) noexcept {
+  if (p == nullptr) return;
+  ++freed;
+  std::free(p);
+}
+
+}  // namespace
+
+// Weak: a sanitizer has its own, and nothing is counted then.
+#define WEIR_WEAK __attribute__((weak))
+WEIR_WEAK void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+WEIR_WEAK void* operator new(std::size_t size, std::align_val_t align) {
+  return counted(size, static_cast<std::size_t>(align));
+}
+WEIR_WEAK void operator delete(void* p) noexcept { uncounted(p); }
+WEIR_WEAK void operator delete(void* p, std::size_t) noexcept { uncounted(p); }
+WEIR_WEAK void operator delete(void* p, std::align_val_t) noexcept { uncounted(p); }
+WEIR_WEAK void operator delete(void* p, std::size_t, std::align_val_t) noexcept { uncounted(p); }
+
+namespace {
+
+using namespace weir_test;
+using namespace weir;
+
+std::string cause_of(const context& ctx) {
+  const std::exception_ptr cause = ctx.cause();
+  if (!cause) return "";
+  try {
+    std::rethrow_exception(cause);
+  } catch (const std::system_error& e) {
+    return e.code().message();
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+}
+
+const std::runtime_error first("first");
+const std::runtime_error second("second");
+std::exception_ptr too_slow() { return std::make_exception_ptr(std::runtime_error("too slow")); }
+
+WEIR_RULES(context_rules_test);
+WEIR_RULES(context_race_test);
+
+// ---- cancelling from several sides --------------------------------------------------------------
+
+WEIR_RULE(context_rules_test, r58_cancel_does_not_wait_for_the_work_and_the_first_call_counts) {
+  auto [ctx, cancel] = with_cancel(background());
+  const channel<int> hold;
+  std::atomic<int> ended{0};
+  for (int i = 0; i < 2; ++i) {
+    crew_.spawn([&, hold, ctx = ctx] {
+      (void)ctx.done().receive();
+      (void)hold.receive();
+      ++ended;
+    });
+  }
+  const channel<std::string> seen{4};
+  for (int i = 0; i < 4; ++i) {
+    crew_.spawn([&, seen, ctx = ctx, cancel = cancel, i] {
+      cancel(std::runtime_error(std::to_string(i)));
+      (void)ctx.done().receive();
+      seen.send(cause_of(ctx));
+    });
+  }
+  const std::string winner = *seen.receive();
+  for (int i = 1; i < 4; ++i) EXPECT_EQ(*seen.receive(), winner);
+  EXPECT_EQ(ended, 0);
+  EXPECT_EQ(cause_of(ctx), winner);
+  EXPECT_EQ(ctx.error(), errc::cancelled);
+  hold.close();
+  crew_.join();
+  EXPECT_EQ(ended, 2);
+}
+
+// Three rules that are disabled do not hold yet: a cancellation marks its context before it closes
+// done(), and others come in between.
+WEIR_RULE(context_race_test, r59_whoever_calls_cancel_finds_all_below_done_when_it_returns) {
+  for (int turn = 0; turn < turns(300); ++turn) {
+    auto [root, cancel] = with_cancel(background());
+    auto [child, cancel_child] = with_cancel(root);
+    auto [leaf, cancel_leaf] = with_cancel(with_value(child, 1, 1));
+    for (int i = 0; i < 2; ++i) {
+      crew_.spawn([cancel = cancel, root = root, child = child, leaf = leaf] {
+        cancel();
+        EXPECT_TRUE(root.cancelled()) << "cancel() has returned";
+        EXPECT_TRUE(child.cancelled()) << "cancel() has returned";
+        EXPECT_TRUE(leaf.cancelled()) << "cancel() has returned";
+      });
+    }
+    crew_.join();
+  }
+}
+
+WEIR_RULE(context_race_test, r57_r68_error_and_cause_come_with_the_end_and_not_before) {
+  for (int turn = 0; turn < turns(300); ++turn) {
+    auto [ctx, cancel] = with_cancel(background());
+    crew_.spawn([cancel = cancel] { cancel(first); });
+    for (int i = 0; i < 2; ++i) {
+      crew_.spawn([ctx = ctx] {
+        if (ctx.error()) {
+          EXPECT_TRUE(ctx.cancelled() && ctx.done().closed()) << "an error, but not done";
+        }
+        if (ctx.cause()) {
+          EXPECT_TRUE(ctx.error()) << "a cause, but no error";
+        }
+        if (ctx.cancelled()) {
+          EXPECT_EQ(ctx.error(), errc::cancelled);
+          EXPECT_EQ(cause_of(ctx), "first");
+        }
+      });
+    }
+    crew_.join();
+    EXPECT_EQ(cause_of(ctx), "first");
+  }
+}
+
+WEIR_RULE(context_race_test, r71_a_callback_finds_its_context_done) {
+  for (int turn = 0; turn < turns(300); ++turn) {
+    auto [ctx, cancel] = with_cancel(background());
+    crew_.spawn([cancel = cancel] { cancel(); });
+    const channel<bool> ran;
+    (void)after_func(ctx, [=, ctx = ctx] { ran.send(ctx.cancelled()); });
+    EXPECT_EQ(ran.receive(), true);
+    EXPECT_TRUE(ctx.cancelled());
+    crew_.join();
+  }
+}
+
+WEIR_RULE(context_race_test, r60_children_come_and_go_beside_each_other) {
+  auto [parent, cancel] = with_cancel(background());
+  auto [sibling, cancel_sibling] = with_cancel(parent);
+  for (int i = 0; i < 4; ++i) {
+    crew_.spawn([parent = parent, i] {
+      for (int k = 0; k < turns(1000); ++k) {
+        auto [child, cancel_child] = i % 2 == 0 ? with_cancel(parent) : with_timeout(parent, 1h);
+        if (k % 2 == 0) cancel_child(second);
+        EXPECT_EQ(child.cancelled(), k % 2 == 0);
+      }
+    });
+  }
+  crew_.join();
+  EXPECT_FALSE(parent.cancelled() || sibling.cancelled());
+  EXPECT_FALSE(parent.cause() || sibling.cause());
+  cancel(first);
+  EXPECT_EQ(cause_of(sibling), "first");
+}
+
+WEIR_RULE(context_rules_test, r61_a_child_of_a_cancelled_parent_is_born_cancelled) {
+  crew_.run([] {
+    auto [parent, cancel] = with_cancel(background());
+    cancel(first);
+    auto [child, c1] = with_cancel(parent);
+    auto [timed, c2] = with_timeout(with_value(child, 1, 1), 1h);
+    for (const context& ctx : {child, timed}) {
+      EXPECT_TRUE(ctx.cancelled());
+      EXPECT_EQ(ctx.error(), errc::cancelled);
+      EXPECT_EQ(cause_of(ctx), "first");
+      EXPECT_TRUE(ctx.done().try_receive().closed());
+    }
+    c1(second);
+    EXPECT_EQ(cause_of(child), "first");
+  });
+}
+
+WEIR_RULE(context_race_test, r62_a_child_made_while_its_parent_is_cancelled_ends_cancelled) {
+  for (int i = 0; i < turns(500); ++i) {
+    auto [root, cancel] = with_cancel(background());
+    auto [parent, cancel_parent] = with_cancel(root);
+    crew_.spawn([cancel = cancel] { cancel(first); });
+    auto [child, c1] = with_cancel(parent);
+    auto [timed, c2] = with_timeout(root, 1ms, too_slow());
+    EXPECT_FALSE(child.done().receive());
+    crew_.join();
+    EXPECT_FALSE(timed.done().receive());
+    EXPECT_EQ(cause_of(child), "first");
+    EXPECT_EQ(cause_of(timed), timed.error() == errc::cancelled ? "first" : "too slow");
+  }
+}
+
+// ---- causes: Go's table -------------------------------------------------------------------------
+
+/// Layers from background() on; calls of their cancel functions, in order, by number, with a cause;
+/// what the last layer then says.
+struct cause_row {
+  std::string layers;
+  std::string calls;
+  std::string error;  // "ok": still live
+  std::string cause;
+};
+
+cancellable_context layer(const context& parent, const std::string& what) {
+  const auto cause = what.ends_with("/slow") ? too_slow() : nullptr;
+  if (what.starts_with("now")) return with_timeout(parent, 0s, cause);
+  if (what.starts_with("past")) return with_deadline(parent, context::clock::time_point(), cause);
+  if (what.starts_with("1ms")) return with_timeout(parent, 1ms, cause);
+  if (what.starts_with("1h")) return with_timeout(parent, 1h, cause);
+  if (what == "value") return {with_value(parent, 1, 1), {}};
+  if (what == "shield") return {without_cancel(parent), {}};
+  EXPECT_EQ(what, "cancel");
+  return with_cancel(parent);
+}
+
+void call(const cancel_func& cancel, const std::string& cause) {
+  if (cause == "nothing") return cancel();
+  if (cause == "null") return cancel(std::exception_ptr());
+  if (cause == "code") return cancel(make_error_code(errc::full));
+  cancel(std::runtime_error(cause));
+}
+
+void check(const cause_row& row) {
+  std::vector<cancellable_context> all;
+  std::string word;
+  for (std::istringstream in(row.layers); in >> word;) {
+    all.push_back(layer(all.empty() ? background() : all.back().ctx, word));
+  }
+  for (std::istringstream in(row.calls); in >> word;) {
+    call(all[static_cast<std::size_t>(word[0] - '0')].cancel, word.substr(2));
+  }
+  const context ctx = all.empty() ? background() : all.back().ctx;
+  if (row.error != "ok") {
+    EXPECT_FALSE(ctx.done().receive());
+  }
+  EXPECT_EQ(ctx.error().message(), row.error) << row.layers << ": " << row.calls;
+  EXPECT_EQ(cause_of(ctx), row.cause) << row.layers << ": " << row.calls;
+}
+
+const std::vector<cause_row> by_hand{
+    {"", "", "ok", ""},
+    {"cancel", "", "ok", ""},
+    {"cancel", "0=nothing", "cancelled", "cancelled"},
+    {"cancel", "0=null", "cancelled", "cancelled"},
+    {"cancel", "0=first", "cancelled", "first"},
+    {"cancel", "0=code", "cancelled", "full"},
+    {"cancel", "0=first 0=second", "cancelled", "first"},
+    {"cancel", "0=nothing 0=second", "cancelled", "cancelled"},
+    {"cancel cancel", "1=second", "cancelled", "second"},
+    {"cancel cancel", "0=first 1=second", "cancelled", "first"},
+    {"cancel cancel", "1=second 0=first", "cancelled", "second"},
+    {"cancel cancel", "0=nothing 1=second", "cancelled", "cancelled"},
+    {"cancel cancel", "1=nothing 0=first", "cancelled", "cancelled"},
+    {"cancel value cancel", "0=first", "cancelled", "first"},
+    {"cancel cancel cancel", "1=second 0=first", "cancelled", "second"},
+    {"cancel shield", "0=first", "ok", ""},
+    {"cancel shield cancel", "0=first", "ok", ""},
+    {"cancel shield cancel", "0=first 2=second", "cancelled", "second"},
+};
+
+const std::string late = "deadline exceeded";
+const std::vector<cause_row> in_time{
+    {"now", "", late, late},
+    {"1ms", "", late, late},
+    {"past/slow", "", late, "too slow"},
+    {"now/slow", "", late, "too slow"},
+    {"1ms/slow", "", late, "too slow"},
+    {"now/slow", "0=first", late, "too slow"},
+    {"1h", "0=nothing", "cancelled", "cancelled"},
+    {"1h/slow", "0=nothing", "cancelled", "cancelled"},
+    {"1h/slow", "0=first", "cancelled", "first"},
+    {"cancel now/slow", "0=first", late, "too slow"},
+    {"cancel 1h/slow", "0=first 1=second", "cancelled", "first"},
+    {"cancel 1h/slow", "1=second 0=first", "cancelled", "second"},
+    {"1ms 1h/slow", "", late, late},
+    {"1h/slow 1ms", "", late, late},
+    {"1ms/slow value cancel", "", late, "too slow"},
+    {"now/slow shield", "", "ok", ""},
+    {"now/slow shield 1h", "2=nothing", "cancelled", "cancelled"},
+};
+
+WEIR_RULE(context_rules_test, r68_the_first_cause_from_above_or_here_wins) {
+  crew_.run([] { std::for_each(by_hand.begin(), by_hand.end(), check); });
+}
+WEIR_RULE(context_rules_test, r69_a_timeouts_cause_counts_only_when_the_time_came) {
+  crew_.run([] { std::for_each(in_time.begin(), in_time.end(), check); });
+}
+
+// ---- many at once -------------------------------------------------------------------------------
+
+WEIR_RULE(context_race_test, r76_parent_and_child_cancelled_by_each_other_end) {
+  for (int i = 0; i < turns(300); ++i) {
+    auto [parent, cancel_parent] = with_cancel(background());
+    auto [child, cancel_child] = with_cancel(parent);
+    crew_.spawn([parent = parent, cancel = cancel_child] {
+      (void)parent.done().receive();
+      cancel();
+    });
+    crew_.spawn([child = child, cancel = cancel_parent] {
+      (void)child.done().receive();
+      cancel();
+    });
+    crew_.spawn([cancel = i % 2 == 0 ? cancel_parent : cancel_child] { cancel(); });
+    EXPECT_FALSE(child.done().receive());
+    EXPECT_FALSE(parent.done().receive());
+    crew_.join();
+  }
+}
+
+WEIR_RULE(context_race_test, r76_a_tree_cancelled_from_everywhere_at_once_ends) {
+  std::vector<cancellable_context> all{with_cancel(background())};
+  for (std::size_t i = 0; all.size() < 100; ++i) {
+    for (int k = 0; k < 4; ++k) all.push_back(with_cancel(all[i].ctx));
+  }
+  std::vector<std::size_t> order(all.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::shuffle(order.begin(), order.end(), std::mt19937(76));
+  for (const std::size_t i : order) {
+    crew_.spawn([&all, i] {
+      all[i].cancel();
+      EXPECT_FALSE(all[i].ctx.done().receive());
+    });
+  }
+  for (const auto& c : all) EXPECT_FALSE(c.ctx.done().receive());
+  crew_.join();
+}
+
+WEIR_RULE(context_race_test, r66_r71_a_deadline_races_with_cancel_and_stop) {
+  for (int i = 0; i < turns(100); ++i) {
+    auto [ctx, cancel] = with_timeout(background(), 1ms, too_slow());
+    auto [child, cancel_child] = with_timeout(ctx, 1ms);
+    const channel<int> ran{1};
+    const auto f = after_func(child, [=] { ran.send(1); });
+    std::atomic<bool> stopped{false};
+    crew_.spawn([cancel = cancel] { cancel(first); });
+    crew_.spawn([&, f] { stopped = f.stop(); });
+    EXPECT_FALSE(ctx.done().receive());
+    const bool expired = ctx.error() == errc::deadline_exceeded;
+    EXPECT_EQ(cause_of(ctx), expired ? "too slow" : "first");
+    EXPECT_FALSE(child.done().receive());
+    crew_.join();
+    EXPECT_EQ(ctx.error() == errc::deadline_exceeded, expired) << "it changed";
+    if (!stopped) {
+      EXPECT_TRUE(ran.receive());
+    }
+    EXPECT_TRUE(ran.try_receive().empty()) << "stopped, or once";
+  }
+}
+
+WEIR_RULE(context_race_test, r57_a_deadline_races_with_receive_send_and_select) {
+  const channel<int> ch;
+  std::atomic<int> given{0};
+  std::atomic<int> taken{0};
+  for (int i = 0; i < turns(100); ++i) {
+    for (int k = 0; k < 2; ++k) {
+      crew_.spawn([&, ch, k] {
+        auto [ctx, cancel] = with_timeout(background(), 1ms);
+        const auto count = [&] { ++given; };
+        if (k == 0 ? ch.send(ctx, 1) : select(on_send(ch, 1, count), on_done(ctx)) == 0) {
+          given += k == 0;
+        } else {
+          EXPECT_EQ(ctx.error(), errc::deadline_exceeded);
+        }
+      });
+      crew_.spawn([&, ch, k] {
+        auto [ctx, cancel] = with_timeout(background(), 1ms);
+        const auto count = [&](std::optional<int> v) { taken += v.has_value(); };
+        if (k == 0) {
+          taken += ch.receive(ctx).has_value();
+        } else if (select(on_receive(ch, count), on_done(ctx)) == 1) {
+          EXPECT_EQ(ctx.error(), errc::deadline_exceeded);
+        }
+      });
+    }
+    crew_.join();
+    EXPECT_EQ(given, taken) << "lost in between, or twice";
+  }
+}
+
+/// The same under schedules in which a timer may fire while others run.
+TEST(context_late_test, r57_r62_r66_hold_when_deadlines_fire_in_between) {
+  for (const rule r : {rule_r66_r71_a_deadline_races_with_cancel_and_stop,
+                       rule_r57_a_deadline_races_with_receive_send_and_select,
+                       rule_r62_a_child_made_while_its_parent_is_cancelled_ends_cancelled}) {
+    hold_under_seeds(r, {.time_may_pass = true});
+  }
+}
+
+WEIR_RULE(context_race_test, r59_a_select_case_sees_the_parent_of_a_handle_that_is_gone) {
+  for (int i = 0; i < turns(300); ++i) {
+    auto [parent, cancel] = with_cancel(background());
+    cancel_func keep;  // else the child is cancelled by its own last cancel_func
+    std::vector<select_case> cases;
+    {
+      auto [child, cancel_child] = with_cancel(with_value(parent, 1, 1));
+      keep = cancel_child;
+      cases.emplace_back(on_done(child));
+    }
+    cases.emplace_back(on_receive(channel<int>()));
+    crew_.spawn([cancel = cancel] { cancel(); });
+    EXPECT_EQ(select(cases), 0U);
+    crew_.join();
+  }
+}
+
+// ---- the price ----------------------------------------------------------------------------------
+
+/// Allocations of one f, on average and rounded down, as Go's AllocsPerRun counts them.
+template <class F>
+std::int64_t allocations(F f) {
+  constexpr int runs = 100;
+  f();
+  const std::int64_t before = made;
+  for (int i = 0; i < runs; ++i) f();
+  return (made - before) / runs;
+}
+
+TEST(context_price_test, r78_allocations_are_within_gos_budget) {
+  if (made == 0) GTEST_SKIP() << "a sanitizer allocates";
+  const context ctx = background();
+  EXPECT_EQ(allocations([] { (void)background(); }), 0);
+  EXPECT_EQ(allocations([] { EXPECT_FALSE(background().error() || background().cancelled()); }), 0);
+  EXPECT_LE(allocations([&] { (void)with_value(ctx, 1, 1); }), 3);
+  EXPECT_LE(allocations([&] { (void)with_cancel(ctx); }), 5);
+  EXPECT_LE(allocations([&] { with_cancel(ctx).cancel(); }), 5);
+  EXPECT_LE(allocations([&] { with_timeout(ctx, 1h).cancel(); }), 8);
+  EXPECT_LE(allocations([&] {
+              auto [timed, cancel] = with_timeout(ctx, 1ns);
+              (void)timed.done().receive();
+            }),
+            12);
+  auto [parent, cancel] = with_cancel(ctx);
+  EXPECT_LE(allocations([&, p = parent] { (void)with_cancel(with_value(p, 1, 1)); }), 3 + 5);
+  EXPECT_EQ(allocations([&, p = parent] { (void)(p.cancelled() || p.error() || p.cause()); }), 0);
+}
+
+TEST(context_price_test, r60_r66_children_that_are_gone_leave_nothing_behind) {
+  if (made == 0) GTEST_SKIP() << "a sanitizer allocates";
+  auto [parent, cancel] = with_cancel(background());
+  std::stop_source source;
+  const auto turn = [&, parent = parent] {
+    (void)with_cancel(parent);
+    with_timeout(with_value(parent, 1, 1), 1h).cancel();
+    (void)after_func(parent, [] { ADD_FAILURE() << "it was stopped"; }).stop();
+    (void)context(source.get_token());
+    (void)without_cancel(parent);
+  };
+  turn();
+  const std::int64_t live = made - freed;
+  for (int i = 0; i < turns(20'000); ++i) turn();
+  EXPECT_LT(made - freed, live + 100);
+  EXPECT_FALSE(parent.cancelled());
+}
+
+int threads() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("Threads:")) return std::stoi(line.substr(8));
+  }
+  return 0;
+}
+
+TEST(context_price_test, r77_contexts_cost_no_threads_whatever_they_are_made_from) {
+  runtime rt{{.carriers = 2}};
+  rt.run([] {
+    const int before = threads();
+    std::stop_source source;
+    auto [root, cancel] = with_cancel(context(source.get_token()));
+    std::vector<cancellable_context> all;
+    for (int i = 0; i < 1000; ++i) {
+      all.push_back(with_cancel(root));
+      all.push_back(with_timeout(with_value(all.back().ctx, 1, 1), 1h));
+      all.push_back(with_cancel(context(source.get_token())));
+    }
+    EXPECT_LE(threads(), before + 4) << "carriers may start at any time, but no more";
+    const channel<int> ran;
+    (void)after_func(all.back().ctx, [=] { ran.send(1); });
+    source.request_stop();
+    EXPECT_EQ(ran.receive(), 1);
+    for (const auto& c : all) EXPECT_EQ(c.ctx.error(), errc::cancelled);
+  });
+}
+
+}  // namespace
