@@ -124,6 +124,8 @@ void carrier::enter_task(task* t) {
 WEIR_NO_ASAN void carrier::switch_from_task(task* me, leaving how) {
   left_ = me;
   left_how_ = how;
+  // A directed run may be over before its tasks are: what they did comes before the run's end, too.
+  if (sanitized && rt.directed_by != nullptr) ordered_before(&rt.ids);
   const bool last = how == leaving::ends;
   if (task* t = next_at_hand()) {
     run_next(t);
