@@ -136,6 +136,7 @@ TEST(stuck_test, new_tasks_on_reused_stacks_are_taken_from_a_stuck_carriers_mail
   for (int i = 0; i < 8; ++i) rt.go([&] { ++ran; });
   until([&] { return ran == 8; });
   over = true;
+  EXPECT_TRUE(rt.shutdown());
 }
 
 TEST(stuck_test, what_a_task_starts_that_has_lost_its_right_is_relieved_again) {
