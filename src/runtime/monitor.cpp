@@ -19,7 +19,8 @@ constexpr std::uint32_t dump_bit = 2;
 }  // namespace
 
 monitor& monitor::instance() noexcept {
-  static auto* const the_monitor = new monitor;
+  alignas(monitor) static std::byte room[sizeof(monitor)];
+  static auto* const the_monitor = ::new (room) monitor;
   return *the_monitor;
 }
 

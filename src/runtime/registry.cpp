@@ -25,7 +25,8 @@ void unlink_from(T*& first, T& x) noexcept {
 constinit registry* registry_for_debuggers = nullptr;
 
 registry& registry::instance() noexcept {
-  static registry* const all = registry_for_debuggers = new registry;
+  alignas(registry) static std::byte room[sizeof(registry)];
+  static registry* const all = registry_for_debuggers = ::new (room) registry;
   return *all;
 }
 

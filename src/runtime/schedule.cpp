@@ -105,6 +105,7 @@ std::uint32_t path_plan::choose(std::uint64_t step, decision_kind kind, std::uin
 std::vector<std::uint32_t> path_plan::after(std::vector<decision> taken) {
   while (!taken.empty() && taken.back().chosen + 1 == taken.back().alternatives) taken.pop_back();
   std::vector<std::uint32_t> path;
+  path.reserve(taken.size());
   for (const decision& d : taken) path.push_back(d.chosen);
   if (!path.empty()) path.back() += 1;
   return path;
