@@ -26,7 +26,7 @@ LIST = Path(__file__).with_name("list.txt")
 # The killers, likely ones first: every test binary that has rules for the deterministic mode.
 SUITES = ("channel_test", "channel_rules_test", "select_test", "sync_test", "context_test",
           "context_rules_test", "timer_test", "timer_rules_test", "wait_group_rules_test",
-          "throwing_move_test", "go_programs_test", "go_select_forms_test")
+          "throwing_move_test", "go_programs_test", "go_select_forms_test", "go_chan_test")
 SHARE = 0.95
 HANG = 60  # seconds; a mutant that hangs is noticed
 
