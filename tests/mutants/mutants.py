@@ -26,7 +26,9 @@ LIST = Path(__file__).with_name("list.txt")
 # The killers, likely ones first: every test binary that has rules for the deterministic mode.
 SUITES = ("channel_test", "channel_rules_test", "select_test", "sync_test", "context_test",
           "context_rules_test", "timer_test", "timer_rules_test", "wait_group_rules_test",
-          "throwing_move_test", "go_programs_test", "go_select_forms_test", "go_chan_test")
+          "throwing_move_test", "go_programs_test", "go_select_forms_test", "go_chan_test",
+          "exhaustive_test")
+DETERMINISTIC = "*seeds*:exhaustive.*"
 SHARE = 0.95
 HANG = 60  # seconds; a mutant that hangs is noticed
 
@@ -104,9 +106,9 @@ class Bench:
                               check=False)
         if done.returncode != 0:
             return "does not build"
-        if self.noticed("*seeds*"):
+        if self.noticed(DETERMINISTIC):
             return "seeds"
-        return "threads" if self.noticed("-*seeds*") else "survives"
+        return "threads" if self.noticed(f"-{DETERMINISTIC}") else "survives"
 
     def noticed(self, selection):
         environment = dict(os.environ, WEIR_SEEDS=str(self.args.seeds), WEIR_DEADLOCK="end_program")
