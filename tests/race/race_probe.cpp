@@ -2,6 +2,7 @@
 // Programs with a data race each, that ThreadSanitizer must report: Weir tells it of no order that
 // there is not, not even between tasks that take turns on one thread. race_test.py runs them.
 // Usage: race_probe --list | race_probe <name>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <weir/weir.hpp>
@@ -12,39 +13,53 @@ using namespace weir;
 
 int plain = 0;
 
+/// Each task waits here for the other, and the second goes on first: a task that started when the
+/// other had ended would get its stack, and the second life of a stack comes after the first. The
+/// wait itself orders nothing.
+void meet(std::atomic<int>& started) {
+  // Ordering: relaxed, for the count must not be the order whose lack is to be reported.
+  started.fetch_add(1, std::memory_order_relaxed);
+  while (started.load(std::memory_order_relaxed) < 2) yield();
+}
+
+/// Runs both as tasks of so many carriers. They share handles by reference: the end of a copy would
+/// be an order, too, by its count.
+template <class First, class Second>
+void both(First first, Second second, int carriers = 1) {
+  std::atomic<int> started{0};
+  runtime rt{{.carriers = carriers}};
+  rt.go([&] {
+    meet(started);
+    first();
+  });
+  rt.go([&] {
+    meet(started);
+    second();
+  });
+}
+
 /// Two tasks on so many carriers, and nothing between them.
 void two_tasks(int carriers) {
-  runtime rt{{.carriers = carriers}};
-  for (int i = 0; i < 2; ++i) {
-    rt.go([] {
-      ++plain;
-      yield();
-      ++plain;
-    });
-  }
+  const auto body = [] {
+    ++plain;
+    yield();
+    ++plain;
+  };
+  both(body, body, carriers);
 }
 void tasks_on_one_carrier() { two_tasks(1); }
 void tasks_on_two_carriers() { two_tasks(2); }
-
-/// Runs both as tasks of one carrier, one after the other. They share handles by reference: the end
-/// of a copy would be an order, too, by its count.
-template <class First, class Second>
-void both(First first, Second second) {
-  runtime rt{{.carriers = 1}};
-  rt.go(first);
-  rt.go(second);
-}
 
 void r49_a_buffered_receive_does_not_order_its_send() {
   const channel<int> ch{1};
   both(
       [&] {
-        ch.send(0);  // buffered: it waits for nobody
-        plain = 2;
-      },
-      [&] {
         plain = 1;
         (void)ch.receive();
+      },
+      [&] {  // the second goes first: this send finds room, and nobody who waits
+        ch.send(0);
+        plain = 2;
       });
 }
 
