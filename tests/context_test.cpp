@@ -3,6 +3,8 @@
 // when several tasks use one context at once is in context_rules_test.cpp.
 #include "support.hpp"
 
+#include "runtime/runtime_core.hpp"
+
 #include <random>
 #include <stop_token>
 
@@ -426,6 +428,28 @@ WEIR_RULE(context_test, ten_thousand_children_are_cancelled_in_one_call) {
     cancel();
     for (const auto& c : children) ASSERT_TRUE(c.ctx.cancelled());
   });
+}
+
+/// Nothing is to be waited for on the deterministic runtime's clock; elsewhere others use it, too.
+void expect_no_timer_left() {
+  if (under_seeds) {
+    EXPECT_EQ(detail::runtime_core::current().timers->next_due(), detail::never);
+  }
+}
+
+WEIR_RULE(context_test, r60_a_cancelled_timeout_leaves_no_timer_behind) {
+  auto [ctx, cancel] = with_timeout(background(), 1h);
+  cancel();
+  expect_no_timer_left();
+}
+
+WEIR_RULE(context_test, r60_a_timeout_cancelled_while_it_is_made_leaves_no_timer_behind) {
+  auto [parent, cancel_parent] = with_cancel(background());
+  crew_.spawn([cancel = cancel_parent] { cancel(); });
+  auto [ctx, cancel] = with_timeout(parent, 1h);
+  crew_.join();
+  EXPECT_TRUE(ctx.cancelled());
+  expect_no_timer_left();
 }
 
 }  // namespace

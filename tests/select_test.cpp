@@ -300,4 +300,19 @@ WEIR_RULE(select_test, stress_plain_and_select_on_four_channels_terminates) {
   crew_.join();
 }
 
+WEIR_RULE(select_test, r26_cases_on_one_channel_are_served_evenly_after_a_wait) {
+  int served[2] = {};
+  const channel<int> ch;
+  constexpr int rounds = 40;  // that one of them never comes has a chance of 2^-39
+  crew_.spawn([=] {
+    for (int i = 0; i < rounds; ++i) {
+      while (!ch.try_send(i)) yield();  // only a select that waits can take it
+    }
+  });
+  for (int i = 0; i < rounds; ++i) ++served[select(on_receive(ch), on_receive(ch))];
+  crew_.join();
+  EXPECT_GT(served[0], 0);
+  EXPECT_GT(served[1], 0);
+}
+
 }  // namespace

@@ -109,7 +109,7 @@ WEIR_RULE(sync_test, a_mutex_lets_one_in_at_a_time) {
   EXPECT_EQ(count, 4 * turns(2000));
 }
 
-TEST(mutex_test, unlocking_what_is_not_locked_throws) {
+WEIR_RULE(sync_test, unlocking_a_mutex_that_is_not_locked_throws) {
   const mutex m;
   EXPECT_THROW(m.unlock(), std::logic_error);
   EXPECT_TRUE(m.try_lock());
@@ -139,7 +139,7 @@ WEIR_RULE(sync_test, a_semaphore_never_lends_more_than_it_has) {
   EXPECT_EQ(s.available(), 3);
 }
 
-TEST(semaphore_test, misuse_throws_and_changes_nothing) {
+WEIR_RULE(sync_test, misuse_of_a_semaphore_throws_and_changes_nothing) {
   EXPECT_THROW(semaphore{-1}, std::invalid_argument);
   const semaphore s{2};
   EXPECT_THROW(s.acquire(3), std::invalid_argument);
@@ -152,29 +152,38 @@ TEST(semaphore_test, misuse_throws_and_changes_nothing) {
   s.acquire(0);
 }
 
-TEST(semaphore_test, small_requests_do_not_overtake_a_large_one_until_it_gives_up) {
-  runtime rt{{.carriers = 1}};
-  rt.run([] {
-    const semaphore s{3};
-    s.acquire(2);
-    auto [ctx, cancel] = with_cancel(background());
-    wait_group wg;
-    bool large = true;
-    bool small = false;
-    wg.go([&, ctx = ctx] { large = s.acquire(ctx, 3); });
-    yield();
-    wg.go([&] {
-      s.acquire(1);
-      small = true;
-    });
-    yield();
-    EXPECT_FALSE(s.try_acquire(1)) << "somebody waits";
-    EXPECT_FALSE(small);
-    cancel();
-    wg.wait();
-    EXPECT_FALSE(large);
-    EXPECT_TRUE(small);
+WEIR_RULE(sync_test, a_semaphore_serves_a_waiter_with_exactly_what_it_wants) {
+  const semaphore s{2};
+  s.acquire(2);
+  crew_.spawn([=] { s.acquire(2); });
+  until([&] { return !s.try_acquire(0); });  // it waits
+  s.release(2);
+  crew_.join();
+  EXPECT_EQ(s.available(), 0);
+}
+
+WEIR_RULE(sync_test, small_requests_do_not_overtake_a_large_one_until_it_gives_up) {
+  const semaphore s{3};
+  s.acquire(2);
+  auto [ctx, cancel] = with_cancel(background());
+  std::atomic<bool> large{true};
+  std::atomic<bool> small{false};
+  crew_.spawn([&, ctx = ctx] { large = s.acquire(ctx, 3); });
+  until([&] { return !s.try_acquire(0); });  // the large one waits
+  std::atomic<bool> begun{false};
+  crew_.spawn([&] {
+    begun = true;
+    s.acquire(1);
+    small = true;
   });
+  until([&] { return begun.load(); });
+  for (int i = 0; i < 20; ++i) yield();  // time enough to overtake
+  EXPECT_FALSE(s.try_acquire(1)) << "somebody waits";
+  EXPECT_FALSE(small);
+  cancel();
+  crew_.join();
+  EXPECT_FALSE(large);
+  EXPECT_TRUE(small);
 }
 
 WEIR_RULE(sync_test, once_runs_once_and_everybody_waits_for_its_end) {
@@ -219,6 +228,33 @@ TEST(task_group_test, the_first_exception_cancels_the_others_and_comes_out_of_wa
   }
   EXPECT_EQ(cancelled, 5);
   g.wait();  // reported once
+}
+
+WEIR_RULE(sync_test, a_task_group_reports_the_error_that_came_first) {
+  crew_.run([] {
+    task_group g;
+    g.go([](const context& ctx) {
+      (void)ctx.done().receive();
+      throw std::runtime_error("second");
+    });
+    g.go([] { throw std::runtime_error("first"); });
+    try {
+      g.wait();
+      FAIL();
+    } catch (const std::runtime_error& e) {
+      EXPECT_STREQ(e.what(), "first");
+    }
+  });
+}
+
+WEIR_RULE(sync_test, a_task_group_gives_the_place_of_who_has_ended_to_the_next) {
+  crew_.run([] {
+    task_group g{background(), {.limit = 1}};
+    int ran = 0;
+    for (int i = 0; i < 4; ++i) g.go([&] { ++ran; });
+    g.wait();
+    EXPECT_EQ(ran, 4);
+  });
 }
 
 TEST(task_group_test, its_limit_is_kept) {
