@@ -101,6 +101,7 @@ class crew {
     threads_.clear();
     running_.wait();
   }
+  [[nodiscard]] bool is_threads() const { return setting_.who == setting::threads; }
   /// Runs f where the setting says, and waits for it.
   void run(std::function<void()> f) {
     if (rt_ && setting_.who != setting::threads) {

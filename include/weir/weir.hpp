@@ -6,7 +6,10 @@
 #include "context.hpp"     // cancellation, deadlines, values
 #include "debug.hpp"       // who waits for what
 #include "error.hpp"       // errc
+#include "future.hpp"      // what a job will give
 #include "go.hpp"          // tasks
+#include "limit.hpp"       // how often something may happen
+#include "pool.hpp"        // a bounded crew of workers
 #include "runtime.hpp"     // carriers
 #include "select.hpp"      // the first of several things
 #include "sync.hpp"        // wait_group, mutex, semaphore, once

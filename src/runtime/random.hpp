@@ -34,4 +34,7 @@ class random_source {
   relaxed<std::uint64_t> state_{1};
 };
 
+/// The current carrier's choice (a director's, if there is one), or the thread's own.
+[[nodiscard]] std::uint32_t random_below(std::uint32_t n);
+
 }  // namespace weir::detail

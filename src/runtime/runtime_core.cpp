@@ -97,6 +97,7 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   name.copy(t->name, kept);
   t->name[kept] = '\0';
   t->alive = true;
+  t->local = nullptr;
   t->context = carrier::make_context(*t, reinterpret_cast<std::byte*>(top / 64 * 64));
   ordered_before(t);
   return t;

@@ -16,6 +16,7 @@ namespace weir::detail {
 class stack_pool {
  public:
   explicit stack_pool(std::size_t stack_size) noexcept : stack_size_(stack_size) {}
+  [[nodiscard]] std::size_t stack_size() const noexcept { return stack_size_; }
   ~stack_pool();
   stack_pool(const stack_pool&) = delete;
   stack_pool& operator=(const stack_pool&) = delete;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <limits>
 
 #include "port/futex.hpp"
 #include "runtime/carrier.hpp"
@@ -18,6 +19,8 @@ namespace {
 constexpr std::uint32_t waiting = 0;
 constexpr std::uint32_t woken = 1;
 constexpr std::uint32_t sleeping = 2;
+
+thread_local void* thread_local_slot = nullptr;
 
 // Lives as long as its thread; a late futex_wake on it is harmless.
 thread_local std::atomic<std::uint32_t> thread_word{waiting};
@@ -77,6 +80,18 @@ strand strand::current() {
     s.word_->store(waiting, std::memory_order_relaxed);
   }
   return s;
+}
+
+void*& strand_local() noexcept {
+  task* const t = carrier::current_task();
+  return t != nullptr ? t->local : thread_local_slot;
+}
+
+std::size_t stack_left() noexcept {
+  const task* const t = carrier::current_task();
+  if (t == nullptr) return std::numeric_limits<std::size_t>::max();
+  const auto* here = static_cast<const std::byte*>(__builtin_frame_address(0));
+  return here > t->stack ? static_cast<std::size_t>(here - t->stack) : 0;
 }
 
 void strand::park(wait_reason why) const {

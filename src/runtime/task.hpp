@@ -50,6 +50,7 @@ struct task {
   relaxed<std::size_t> wait_amount{0};
   relaxed<time_ns> wait_since{0};
   relaxed<bool> alive{false};  // started and not ended
+  void* local = nullptr;       // strand_local(): the task's own
   stack_shadow shadow;
   char name[name_size] = {};
 };

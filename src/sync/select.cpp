@@ -27,17 +27,6 @@ constexpr std::size_t cases_max = 65536;
 constexpr wait_kind select_wait{"select", "cases"};
 constexpr std::size_t usual = 8;  // up to so many cases need no allocation
 
-std::uint32_t random_below(std::uint32_t n) {
-  if (carrier* c = carrier::current()) return c->random_below(n);
-  struct seeded : random_source {
-    seeded() {
-      seed(static_cast<std::uint64_t>(steady_now()) ^ reinterpret_cast<std::uintptr_t>(this));
-    }
-  };
-  thread_local seeded mine;
-  return mine.below(n);
-}
-
 /// Is there a waiter that could still be served? Those that others have claimed are taken out.
 bool has_claimable(wait_list& list) noexcept {
   while (wait_node* n = list.front()) {

@@ -41,6 +41,8 @@ PUBLIC = {
     "limit.hpp": "sync",
     "task_group.hpp": "pool",
     "pool.hpp": "pool",
+    "pool_options.hpp": "pool",
+    "future.hpp": "pool",
     "process.hpp": "pool",
     "queue.hpp": "queue",
     "weir.hpp": "tool",  # includes all, so only the top may include it

@@ -61,6 +61,12 @@ class strand {
   std::atomic<std::uint32_t>* word_ = nullptr;  // of the thread: 1 when woken
 };
 
+/// A pointer that belongs to the current task, or in a plain thread to it: null until it is set.
+/// Take the reference anew after anything that may wait.
+[[nodiscard]] void*& strand_local() noexcept;
+/// How many bytes of stack are left here; a thread's is taken to be plenty.
+[[nodiscard]] std::size_t stack_left() noexcept;
+
 /// One blocking operation. Lives on the stack of the strand that waits.
 class operation {
  public:
@@ -142,6 +148,7 @@ class wait_list {
 /// the nodes are ours until then (I3).
 class wake_batch {
  public:
+  [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
   void add(wait_node& n) noexcept {
     n.next = nullptr;
     (tail_ != nullptr ? tail_->next : head_) = &n;

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// A job of a pool: the user's function, its result, and who waits for that. One block of memory,
+// which is recycled: after warm-up a job whose function and result are small allocates nothing.
+//
+// Who may touch what
+//   next, prev, state, since, and the fields of submission   under the pool's lock
+//   done_, error_, waiters_, signal_, pool_                   under the job's own lock, which is
+//                                                             taken after the pool's
+//   the function and the result    whoever runs it; after that, once done_, the future
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "../channel.hpp"
+#include "../context.hpp"
+#include "../pool_options.hpp"
+#include "intrusive.hpp"
+#include "waiter.hpp"
+
+namespace weir::detail {
+
+class pool_core;
+
+enum class job_state : std::uint8_t { fresh, queued, running, retrying, over };
+
+/// What few jobs have.
+struct job_extras {
+  std::optional<context> ctx;  // of submit(ctx, …)
+  std::chrono::nanoseconds timeout{0};
+  retry_policy retry;
+  int attempts_made = 0;
+  std::string name;
+};
+
+/// Memory for jobs, kept when it is given back.
+[[nodiscard]] void* allocate_job(std::size_t size);
+void deallocate_job(void* block, std::size_t size) noexcept;
+
+class job : public shared_object {
+ public:
+  static void* operator new(std::size_t size) { return allocate_job(size); }
+  static void operator delete(void* block, std::size_t size) noexcept {
+    deallocate_job(block, size);
+  }
+
+  /// Calls the function once and keeps its result; gives its exception, null if there was none.
+  virtual std::exception_ptr attempt(const context& ctx, void* state) noexcept = 0;
+  /// Ends the function's life; it will not be called again.
+  virtual void drop_function() noexcept = 0;
+
+  /// It is over, with this error or, if null, with its result. Wakes who waits; `signal` gets the
+  /// channel that the caller has to close when it holds no lock.
+  void publish(std::exception_ptr error, wake_batch& wakes,
+               std::optional<channel<std::monostate>>& signal) noexcept;
+  /// The same, all of it; no lock is held.
+  void publish(std::exception_ptr error) noexcept;
+  /// drop_function() and publish(errc).
+  void give_up(std::error_code why) noexcept;
+
+  [[nodiscard]] bool done() noexcept;
+  /// Waits until it is over; false when ctx (if any) is done first. In a job of the same pool it
+  /// runs this one itself if that is still queued.
+  [[nodiscard]] bool wait(const context* until);
+  /// Closes when it is over. May it run the job, as wait() does?
+  [[nodiscard]] receiver<std::monostate> done_channel(bool may_run = true);
+  /// Why it failed; once done.
+  [[nodiscard]] std::exception_ptr take_error() noexcept { return std::move(error_); }
+  [[nodiscard]] std::exception_ptr error() const noexcept { return error_; }
+  [[nodiscard]] const std::string* name() const noexcept {
+    return extras && !extras->name.empty() ? &extras->name : nullptr;
+  }
+  /// The pool that it is in; kept alive.
+  [[nodiscard]] ref<pool_core> pool() noexcept;
+  void set_pool(pool_core* p) noexcept { pool_ = p; }
+
+  job* next = nullptr;
+  job* prev = nullptr;
+  job_state state = job_state::fresh;
+  weir::priority priority = weir::priority::normal;
+  bool posted = false;
+  bool wants_context = false;
+  bool wants_state = false;
+  weir::cost cost;
+  std::int64_t since = 0;  // when it was queued; while it runs, when it started
+  std::unique_ptr<job_extras> extras;
+  std::exception_ptr outcome;  // of the last attempt; whoever runs it
+
+ private:
+  spin_lock lock_;
+  bool done_ = false;
+  pool_core* pool_ = nullptr;
+  std::exception_ptr error_;
+  wait_list waiters_;
+  std::optional<channel<std::monostate>> signal_;
+};
+
+/// A list of jobs; links are the jobs' own. The list owns a reference of each.
+class job_list {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
+  [[nodiscard]] job* front() const noexcept { return head_; }
+  void push_back(job& j) noexcept {
+    j.next = nullptr;
+    j.prev = tail_;
+    (tail_ != nullptr ? tail_->next : head_) = &j;
+    tail_ = &j;
+  }
+  void remove(job& j) noexcept {
+    (j.prev != nullptr ? j.prev->next : head_) = j.next;
+    (j.next != nullptr ? j.next->prev : tail_) = j.prev;
+    j.next = j.prev = nullptr;
+  }
+
+ private:
+  job* head_ = nullptr;
+  job* tail_ = nullptr;
+};
+
+// ---- the typed part ---------------------------------------------------------------------------
+
+template <class F, class State>
+inline constexpr bool takes_state =
+    std::invocable<F&, const context&, State&> || std::invocable<F&, State&>;
+template <class F>
+inline constexpr bool takes_state<F, void> = false;
+
+template <class F, class State>
+inline constexpr bool takes_context =
+    std::invocable<F&, const context&, State&> || std::invocable<F&, const context&>;
+template <class F>
+inline constexpr bool takes_context<F, void> = std::invocable<F&, const context&>;
+
+/// A function that a pool<State> can run: f(), f(const context&), and with State& behind.
+template <class F, class State>
+concept job_function = takes_state<F, State> || takes_context<F, State> || std::invocable<F&>;
+
+template <class State, class F>
+decltype(auto) call_job(F& f, const context& ctx, [[maybe_unused]] void* state) {
+  if constexpr (takes_state<F, State>) {
+    if constexpr (std::invocable<F&, const context&, State&>) {
+      return f(ctx, *static_cast<State*>(state));
+    } else {
+      return f(*static_cast<State*>(state));
+    }
+  } else if constexpr (takes_context<F, State>) {
+    return f(ctx);
+  } else {
+    return f();
+  }
+}
+
+template <class F, class State>
+using job_result =
+    decltype(call_job<State>(std::declval<F&>(), std::declval<const context&>(), nullptr));
+
+template <class R>
+class result_job : public job {
+ public:
+  static_assert(!std::is_reference_v<R>, "a job's result is a value; return a pointer");
+  /// Once done, and only once: the result, or its exception.
+  R take() {
+    if (std::exception_ptr error = take_error()) std::rethrow_exception(std::move(error));
+    return std::move(*result_);
+  }
+
+ protected:
+  std::optional<R> result_;
+};
+
+template <>
+class result_job<void> : public job {
+ public:
+  void take() {
+    if (std::exception_ptr error = take_error()) std::rethrow_exception(std::move(error));
+  }
+};
+
+template <class F, class State>
+class function_job final : public result_job<job_result<F, State>> {
+  using R = job_result<F, State>;
+
+ public:
+  explicit function_job(F f) : f_(std::in_place, std::move(f)) {
+    this->wants_context = takes_context<F, State>;
+    this->wants_state = takes_state<F, State>;
+  }
+  std::exception_ptr attempt(const context& ctx, void* mine) noexcept override {
+    try {
+      if constexpr (std::is_void_v<R>) {
+        call_job<State>(*f_, ctx, mine);
+      } else {
+        this->result_.emplace(call_job<State>(*f_, ctx, mine));
+      }
+      return nullptr;
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
+  void drop_function() noexcept override { f_.reset(); }
+
+ private:
+  std::optional<F> f_;
+};
+
+}  // namespace weir::detail

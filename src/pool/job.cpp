@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+#include "weir/detail/job.hpp"
+
+#include <mutex>
+#include <stdexcept>
+
+#include "pool/pool_core.hpp"
+#include "sync/wait.hpp"
+#include "weir/future.hpp"
+
+namespace weir {
+namespace detail {
+namespace {
+
+constexpr wait_kind future_wait{"wait for the job of a future"};
+
+}  // namespace
+
+void job::publish(std::exception_ptr error, wake_batch& wakes,
+                  std::optional<channel<std::monostate>>& signal) noexcept {
+  const std::lock_guard lock(lock_);
+  error_ = std::move(error);
+  done_ = true;
+  pool_ = nullptr;
+  while (wait_node* n = waiters_.claim_front()) wakes.add(*n);
+  signal.swap(signal_);
+}
+
+void job::publish(std::exception_ptr error) noexcept {
+  wake_batch wakes;
+  std::optional<channel<std::monostate>> signal;
+  publish(std::move(error), wakes, signal);
+  wakes.wake_all();
+  if (signal) signal->close();
+}
+
+void job::give_up(std::error_code why) noexcept {
+  drop_function();
+  publish(std::make_exception_ptr(std::system_error(why, "weir: job")));
+}
+
+bool job::done() noexcept {
+  const std::lock_guard lock(lock_);
+  return done_;
+}
+
+ref<pool_core> job::pool() noexcept {
+  // A job that is not done keeps its pool from ending; once it is done, pool_ is null.
+  const std::lock_guard lock(lock_);
+  return ref<pool_core>::share(pool_);
+}
+
+bool job::wait(const context* until) {
+  interruption_point("wait for a future");
+  if (const ref<pool_core> in = pool()) in->help(*this);
+  const context* const own = extras && extras->ctx ? &*extras->ctx : nullptr;
+  for (bool own_done = own == nullptr;;) {
+    lock_.lock();
+    if (done_) {
+      lock_.unlock();
+      return true;
+    }
+    wait_node node;
+    if (wait_in(lock_, waiters_, node, own_done ? until : own,
+                {.kind = &future_wait, .object = this})) {
+      return true;
+    }
+    if (own_done) return false;
+    // The job's own context is done: if it is queued still, that is its end.
+    own_done = true;
+    if (const ref<pool_core> in = pool()) in->cancel_queued(*this, own->error());
+  }
+}
+
+receiver<std::monostate> job::done_channel(bool may_run) {
+  if (may_run) {
+    if (const ref<pool_core> in = pool()) in->help(*this);
+  }
+  channel<std::monostate> made;
+  {
+    const std::lock_guard lock(lock_);
+    if (!done_) {
+      if (!signal_) signal_ = made;
+      return *signal_;
+    }
+  }
+  made.close();
+  return made;
+}
+
+void throw_no_state() {
+  throw std::logic_error(
+      "weir::future: it has no job: default constructed, moved from, or get() "
+      "was called before");
+}
+
+std::size_t wait_any_job(const std::vector<job*>& jobs, const context* until, bool& in_time) {
+  if (jobs.empty()) return 0;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (jobs[i]->done()) return i;
+  }
+  std::vector<select_case> cases;
+  cases.reserve(jobs.size() + 1);
+  for (job* j : jobs) cases.emplace_back(on_receive(j->done_channel()));
+  if (until != nullptr) cases.emplace_back(on_done(*until));
+  const std::size_t first = select(cases);
+  in_time = first < jobs.size();
+  return first;
+}
+
+}  // namespace detail
+
+// ---- unrun_jobs -------------------------------------------------------------------------------
+
+unrun_jobs& unrun_jobs::operator=(unrun_jobs&& other) noexcept {
+  give_up();
+  jobs_ = std::move(other.jobs_);
+  report_ = std::move(other.report_);
+  return *this;
+}
+
+unrun_jobs::~unrun_jobs() { give_up(); }
+
+void unrun_jobs::give_up() noexcept {
+  for (auto& j : jobs_) {
+    if (j) j->give_up(errc::cancelled);
+  }
+  jobs_.clear();
+}
+
+std::string unrun_jobs::name(std::size_t i) const {
+  const auto& j = jobs_.at(i);
+  return j && j->name() != nullptr ? *j->name() : std::string();
+}
+
+void unrun_jobs::run(std::size_t i) {
+  detail::ref<detail::job>& j = jobs_.at(i);
+  if (!j) throw std::logic_error("weir: unrun_jobs::run: this job has been run");
+  if (j->wants_state) {
+    throw std::logic_error("weir: unrun_jobs::run: this job needs its worker's State");
+  }
+  const auto mine = std::exchange(j, {});
+  std::exception_ptr error = mine->attempt(background(), nullptr);
+  mine->drop_function();
+  mine->publish(std::move(error));
+}
+
+// ---- the pool's public face ---------------------------------------------------------------------
+
+namespace detail {
+
+pool_base::pool_base(const context& parent, pool_options options, make_state make)
+    : core_(make_ref<pool_core>(parent, std::move(options), std::move(make))) {}
+
+pool_base::~pool_base() {
+  core_->close();
+  core_->resume();
+  (void)core_->wait(nullptr);
+  core_->join();
+}
+
+void pool_base::close() const { core_->close(); }
+void pool_base::wait() const { (void)core_->wait(nullptr); }
+bool pool_base::wait(const context& ctx) const { return !ctx.cancelled() && core_->wait(&ctx); }
+unrun_jobs pool_base::stop(std::exception_ptr cause) const { return core_->stop(std::move(cause)); }
+void pool_base::resize(worker_count n) const { core_->resize(n); }
+void pool_base::pause() const { core_->pause(); }
+void pool_base::resume() const { core_->resume(); }
+pool_stats pool_base::stats() const { return core_->stats(); }
+pool_report pool_base::report() const { return core_->report(); }
+int pool_base::workers() const { return core_->target(); }
+std::size_t pool_base::memory_bound() const { return core_->memory_bound(); }
+const context& pool_base::ctx() const noexcept { return core_->ctx(); }
+
+bool pool_base::admit(const ref<job>& j, const context* until, bool may_wait) const {
+  return core_->admit(j, until, may_wait);
+}
+
+void pool_base::describe(job& j, const context* ctx, job_options&& options) const {
+  core_->describe(j, ctx, std::move(options));
+}
+
+}  // namespace detail
+}  // namespace weir

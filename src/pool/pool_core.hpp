@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// A pool without the types of its jobs: the queue, the workers, and who waits for what.
+//
+// One lock guards it all: a job that comes takes it once, and a worker takes it once between two
+// jobs, to hand in the one and to get the next. Nothing of the user's runs under it.
+//
+// Invariants, under the lock
+//   P1  a job that can start while a worker is idle is in that worker's hands, not in the queue.
+//   P2  while a submitter waits there is no room for its job; they are served in order.
+//   P3  a job is in one list: queued_[priority], running_ or retrying_, as its state says.
+//   P4  submitted == depth + waiting + retrying + running + done + failed + cancelled + rejected
+//       + dropped.
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "weir/detail/job.hpp"
+#include "weir/pool.hpp"
+
+namespace weir::detail {
+
+class runtime_core;
+
+/// What became of an attempt.
+enum class verdict { done, failed, cancelled, again };
+
+/// A worker, as long as it lives; on its stack.
+struct pool_worker {
+  int number = 0;
+  std::shared_ptr<void> state;  // pool<State>'s
+};
+
+/// A job that runs, on the stack of who runs it. They lie above each other where a job runs
+/// another.
+struct job_frame {
+  pool_core* pool;
+  job* running;
+  pool_worker* worker;  // null in a caller that runs its own job
+  job_frame* below;
+  bool waits = false;  // counted in inside_; under the pool's lock
+};
+
+class pool_core : public shared_object {
+ public:
+  pool_core(const context& parent, pool_options options, make_state make);
+
+  /// Takes the job, waiting for room if the options say so. False: there is none, and may_wait is
+  /// false. Throws what submit() throws.
+  bool admit(const ref<job>& j, const context* until, bool may_wait);
+  /// Runs j here if it is still queued and we are in a job of this pool.
+  void help(job& j);
+  /// Ends j as cancelled if it is still queued.
+  void cancel_queued(job& j, std::error_code why);
+
+  /// Puts the options into the job; throws std::invalid_argument.
+  void describe(job& j, const context* ctx, job_options&& options);
+  void close();
+  /// Waits until nothing is left to do but what waits in here itself.
+  [[nodiscard]] bool wait(const context* until);
+  [[nodiscard]] unrun_jobs stop(std::exception_ptr cause);
+  /// Waits for the end of every worker.
+  void join();
+  void resize(worker_count n);
+  void pause();
+  void resume();
+
+  [[nodiscard]] pool_stats stats();
+  [[nodiscard]] pool_report report();
+  [[nodiscard]] std::size_t memory_bound();
+  [[nodiscard]] const context& ctx() const noexcept { return ctx_; }
+  [[nodiscard]] const pool_options& options() const noexcept { return options_; }
+  [[nodiscard]] int target();
+
+ private:
+  /// What a callback that may come late holds, for a reference would keep the pool alive.
+  class weak_link {
+   public:
+    explicit weak_link(pool_core* core) : core_(core) {}
+    [[nodiscard]] ref<pool_core> core() {
+      const std::lock_guard lock(lock_);
+      const bool alive = core_ != nullptr && core_->try_retain();
+      return alive ? ref<pool_core>::adopt(core_) : ref<pool_core>();
+    }
+    void cut() {
+      const std::lock_guard lock(lock_);
+      core_ = nullptr;
+    }
+
+   private:
+    spin_lock lock_;  // guards core_
+    pool_core* core_;
+  };
+  struct hand {  // what an idle worker waits with: its node's value
+    job* given = nullptr;
+  };
+  pool_core(cancellable_context own, pool_options options, make_state make);
+  ~pool_core() override;
+
+  // All of these with the lock held.
+  [[nodiscard]] bool fits_budget(const job& j) const noexcept;
+  [[nodiscard]] bool has_room(const job& j) const noexcept;
+  [[nodiscard]] bool nothing_queued() const noexcept { return depth_ == 0 && retrying_count_ == 0; }
+  [[nodiscard]] bool drained() const noexcept;
+  void enqueue(job& j) noexcept;
+  void unqueue(job& j) noexcept;
+  [[nodiscard]] job* best() noexcept;
+  [[nodiscard]] job* pick() noexcept;
+  void start(job& j) noexcept;
+  /// What follows from a change: jobs to idle workers, room to submitters, news to who waits for
+  /// the end; true if a worker is to be started, which is counted already.
+  [[nodiscard]] bool settle(wake_batch& wakes) noexcept;
+  void admit_waiting(wake_batch& wakes) noexcept;
+  static void wake_list(wait_list& list, wake_batch& wakes) noexcept;
+  void retire(job& j, verdict v) noexcept;
+  void settle_finished(job& j, verdict v, wake_batch& wakes,
+                       std::optional<channel<std::monostate>>& signal) noexcept;
+  void end_waits(wake_batch& wakes, bool ended) noexcept;
+  void check_alive(const job& j, const job_frame* own);
+  [[nodiscard]] job_list make_room(const job& j) noexcept;
+  [[nodiscard]] job_list take_queued() noexcept;
+  void refuse_waiting(wake_batch& wakes, std::uint64_t& count) noexcept;
+  [[nodiscard]] bool wait_for_end(const context* until, bool& ended);
+  [[nodiscard]] pool_stats stats_locked() noexcept;
+  bool admit_when_full(const ref<job>& given, const context* until, bool may_wait, job_frame* own);
+  bool wait_for_room(const ref<job>& given, const context* until);
+
+  // Without the lock.
+  void after_settling(wake_batch& wakes, bool start_one);
+  void start_worker();
+  void be_worker(int number);
+  [[nodiscard]] job* next_job(job* finished, verdict v, bool first);
+  void hand_in_begin(job& j, verdict v);
+  void hand_in_end(job& j, verdict v);
+  void run_and_hand_in(job& j, pool_worker* worker);
+  [[nodiscard]] verdict run(job& j, pool_worker* worker);
+  [[nodiscard]] verdict run_attempt(job& j, job_frame& frame);
+  [[nodiscard]] verdict judge(job& j, std::exception_ptr error, const context& own);
+  [[nodiscard]] verdict judge_unstarted(job& j, const context& why);
+  [[nodiscard]] bool wants_retry(job& j, const std::exception_ptr& error);
+  void run_here(job& j, job_frame* own);
+  void try_later(job& j);
+  void try_again(job& j);
+  void watch();
+  void fail_all(const std::exception_ptr& cause);
+  void cancel_all(std::error_code why);
+  void report_uncaught(job& j, const std::exception_ptr& error) noexcept;
+  [[nodiscard]] std::int64_t mark_waiting(job_frame* own);
+  void unmark_waiting(job_frame* own, std::int64_t count);
+  static void give_up(job_list& jobs, std::error_code why) noexcept;
+  [[nodiscard]] job_frame* frame_here() const noexcept;
+  [[nodiscard]] std::int64_t now() const noexcept;
+
+  const pool_options options_;
+  const make_state make_state_;
+  runtime_core& where_;  // whose tasks the workers are; outlives the pool
+  const context ctx_;
+  const cancel_func cancel_;
+  const std::shared_ptr<weak_link> link_;
+  after_func_handle on_parent_done_;
+
+  spin_lock lock_;  // guards everything below
+  std::array<job_list, 3> queued_;
+  std::array<int, 3> passed_over_{};
+  job_list running_;
+  job_list retrying_;
+  std::int64_t depth_ = 0;           // in queued_
+  std::int64_t retrying_count_ = 0;  // in retrying_
+  std::int64_t waiting_submitters_ = 0;
+  std::int64_t inside_ = 0;  // jobs that wait in wait() for the others
+  cost queued_cost_;
+  cost running_cost_;
+  wait_list idle_;
+  wait_list submitters_;
+  wait_list enders_;   // wait()
+  wait_list joiners_;  // join()
+  std::int64_t idle_count_ = 0;
+  std::int64_t starting_ = 0;  // workers that have been started and not asked for a job yet
+  std::int64_t workers_ = 0;
+  std::int64_t target_;
+  int last_number_ = 0;  // of the workers that were started…
+  int ended_ = 0;        // …and of those that have ended
+  bool closed_ = false;
+  bool paused_ = false;
+  pool_stats stats_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace weir::detail

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+// How a pool begins, ends, and changes while it runs.
+#include <algorithm>
+#include <limits>
+
+#include "pool/job_memory.hpp"
+#include "pool/pool_core.hpp"
+#include "pool/pool_options.hpp"
+#include "runtime/runtime_core.hpp"
+#include "sync/wait.hpp"
+
+namespace weir::detail {
+namespace {
+
+/// In nanoseconds; a few milliseconds off, for a price of five: it is for ages, not for timing.
+[[nodiscard]] std::int64_t coarse_now(const runtime_clock& clock) noexcept {
+  if (clock.is_virtual()) return clock.now();
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+[[nodiscard]] runtime_core& core_of(const pool_options& options) {
+  return options.runtime != nullptr ? options.runtime->core() : runtime_core::current();
+}
+
+constexpr wait_kind drain_wait{"wait for pool", "queued"};
+constexpr wait_kind join_wait{"join the workers of pool"};
+
+}  // namespace
+
+pool_core::pool_core(const context& parent, pool_options options, make_state make)
+    : pool_core(with_cancel(parent), checked(std::move(options)), std::move(make)) {
+  if (parent.done_core() == nullptr) return;
+  on_parent_done_ = after_func(ctx_, [link = link_] {
+    if (const ref<pool_core> core = link->core()) core->cancel_all(core->ctx_.error());
+  });
+}
+
+pool_core::pool_core(cancellable_context own, pool_options options, make_state make)
+    : options_(std::move(options)),
+      make_state_(std::move(make)),
+      where_(core_of(options_)),
+      ctx_(std::move(own.ctx)),
+      cancel_(std::move(own.cancel)),
+      link_(std::make_shared<weak_link>(this)),
+      target_(first_workers(options_.workers)) {}
+
+pool_core::~pool_core() {
+  (void)on_parent_done_.stop();
+  link_->cut();
+}
+
+std::int64_t pool_core::now() const noexcept { return coarse_now(where_.clock); }
+
+void pool_core::describe(job& j, const context* ctx, job_options&& options) {
+  check_job(options, options_);
+  j.priority = options.priority;
+  j.cost = options.cost;
+  j.set_pool(this);
+  // All of it now: once the job is in the queue, its future and its worker read it.
+  if (options.retry.attempts == 0 && options_.retry.attempts > 1) options.retry = options_.retry;
+  if (ctx == nullptr && options.timeout.count() == 0 && options.retry.attempts <= 1 &&
+      options.name.empty()) {
+    return;
+  }
+  j.extras = std::make_unique<job_extras>();
+  if (ctx != nullptr && ctx->done_core() != nullptr) j.extras->ctx = *ctx;
+  j.extras->timeout = options.timeout;
+  j.extras->retry = std::move(options.retry);
+  j.extras->name = std::move(options.name);
+}
+
+void pool_core::close() {
+  interruption_point("close of a pool");
+  wake_batch wakes;
+  lock_.lock();
+  closed_ = true;
+  refuse_waiting(wakes, stats_.rejected);
+  const bool start_one = settle(wakes);
+  lock_.unlock();
+  after_settling(wakes, start_one);
+}
+
+/// Whoever waits for room gets none. The lock is held.
+void pool_core::refuse_waiting(wake_batch& wakes, std::uint64_t& count) noexcept {
+  while (wait_node* n = submitters_.claim_front()) {
+    --waiting_submitters_;
+    ++count;
+    wakes.add(*n);
+  }
+}
+
+/// Waits in enders_ for a change; true when it was the end. `lock_` is held, and then not.
+bool pool_core::wait_for_end(const context* until, bool& ended) {
+  wait_node node;
+  const auto queued = static_cast<std::size_t>(depth_);
+  const bool in_time =
+      wait_in(lock_, enders_, node, until, {.kind = &drain_wait, .object = this, .amount = queued});
+  ended = in_time && node.ok;
+  return in_time;
+}
+
+bool pool_core::wait(const context* until) {
+  interruption_point("wait for a pool");
+  job_frame* const own = frame_here();
+  const std::int64_t waiting = mark_waiting(own);
+  bool ended = false;
+  bool in_time = true;
+  while (!ended && in_time) {
+    lock_.lock();
+    if (drained()) {
+      wake_batch wakes;
+      end_waits(wakes, true);  // those that are in here as well: this job was the last to come
+      lock_.unlock();
+      wakes.wake_all();
+      break;
+    }
+    job* const j = own != nullptr ? pick() : nullptr;
+    if (j == nullptr) {
+      in_time = wait_for_end(until, ended);
+      continue;
+    }
+    wake_batch wakes;
+    const bool start_one = settle(wakes);
+    lock_.unlock();
+    after_settling(wakes, start_one);
+    run_here(*j, own);
+  }
+  unmark_waiting(own, waiting);
+  return in_time;
+}
+
+/// Counts the jobs of this stack that wait now, and did not already: they are not waited for.
+std::int64_t pool_core::mark_waiting(job_frame* own) {
+  std::int64_t count = 0;
+  const std::lock_guard lock(lock_);
+  for (job_frame* f = own; f != nullptr && !(f->pool == this && f->waits); f = f->below) {
+    if (f->pool != this) continue;
+    f->waits = true;
+    ++count;
+  }
+  inside_ += count;
+  return count;
+}
+
+void pool_core::unmark_waiting(job_frame* own, std::int64_t count) {
+  const std::lock_guard lock(lock_);
+  inside_ -= count;
+  for (job_frame* f = own; count > 0; f = f->below) {
+    if (f->pool != this) continue;
+    f->waits = false;
+    --count;
+  }
+}
+
+/// Empties the queue and what waits for another attempt. The lock is held.
+job_list pool_core::take_queued() noexcept {
+  job_list taken;
+  for (job_list& list : queued_) {
+    while (job* j = list.front()) {
+      unqueue(*j);
+      j->state = job_state::over;
+      ++stats_.cancelled;
+      taken.push_back(*j);
+    }
+  }
+  while (job* j = retrying_.front()) {
+    retrying_.remove(*j);
+    --retrying_count_;
+    j->state = job_state::over;
+    ++stats_.cancelled;
+    taken.push_back(*j);
+  }
+  return taken;
+}
+
+void pool_core::cancel_all(std::error_code why) {
+  wake_batch wakes;
+  lock_.lock();
+  job_list jobs = take_queued();
+  refuse_waiting(wakes, stats_.cancelled);
+  const bool start_one = settle(wakes);
+  lock_.unlock();
+  after_settling(wakes, start_one);
+  give_up(jobs, why);
+}
+
+void pool_core::fail_all(const std::exception_ptr& cause) {
+  cancel_(cause);
+  cancel_all(errc::cancelled);
+}
+
+unrun_jobs pool_core::stop(std::exception_ptr cause) {
+  interruption_point("stop of a pool");
+  unrun_jobs result;
+  wake_batch wakes;
+  lock_.lock();
+  closed_ = true;
+  job_list jobs = take_queued();
+  refuse_waiting(wakes, stats_.cancelled);
+  const bool start_one = settle(wakes);
+  lock_.unlock();
+  cancel_(std::move(cause));
+  after_settling(wakes, start_one);
+  result.report_ = report();
+  while (job* j = jobs.front()) {
+    jobs.remove(*j);
+    result.jobs_.push_back(ref<job>::adopt(j));
+  }
+  return result;
+}
+
+void pool_core::join() {
+  const bool inside = frame_here() != nullptr;
+  std::vector<std::thread> threads;
+  lock_.lock();
+  if (inside || ended_ == last_number_) {
+    threads.swap(threads_);
+    lock_.unlock();
+  } else {
+    wait_node node;
+    (void)wait_in(lock_, joiners_, node, nullptr, {.kind = &join_wait, .object = this});
+    const std::lock_guard lock(lock_);
+    threads.swap(threads_);
+  }
+  for (std::thread& t : threads) {
+    if (inside) {
+      t.detach();  // this job's own worker is among them; it ends by itself
+    } else {
+      blocking([&] { t.join(); });
+    }
+  }
+}
+
+void pool_core::resize(worker_count n) {
+  const int count = first_workers(n);
+  wake_batch wakes;
+  lock_.lock();
+  target_ = count;
+  const bool start_one = settle(wakes);
+  lock_.unlock();
+  after_settling(wakes, start_one);
+}
+
+void pool_core::pause() {
+  const std::lock_guard lock(lock_);
+  paused_ = true;
+}
+
+void pool_core::resume() {
+  wake_batch wakes;
+  lock_.lock();
+  paused_ = false;
+  const bool start_one = settle(wakes);
+  lock_.unlock();
+  after_settling(wakes, start_one);
+}
+
+int pool_core::target() {
+  const std::lock_guard lock(lock_);
+  return static_cast<int>(target_);
+}
+
+pool_stats pool_core::stats_locked() noexcept {
+  pool_stats s = stats_;
+  s.depth = static_cast<std::uint64_t>(depth_ + retrying_count_ + waiting_submitters_);
+  s.workers = static_cast<std::uint64_t>(workers_);
+  s.idle = static_cast<std::uint64_t>(idle_count_);
+  if (const job* first = best()) s.oldest = std::chrono::nanoseconds(now() - first->since);
+  return s;
+}
+
+pool_stats pool_core::stats() {
+  const std::lock_guard lock(lock_);
+  return stats_locked();
+}
+
+pool_report pool_core::report() {
+  pool_report r;
+  for (std::size_t room = 16;; room *= 2) {
+    r.still_running.reserve(room);
+    const std::lock_guard lock(lock_);
+    r.stats = stats_locked();
+    if (r.stats.running > r.still_running.capacity()) continue;
+    for (const job* j = running_.front(); j != nullptr; j = j->next) {
+      const std::string* const name = j->name();
+      r.still_running.push_back({name != nullptr ? *name : std::string("job"),
+                                 std::chrono::nanoseconds(now() - j->since)});
+    }
+    return r;
+  }
+}
+
+std::size_t pool_core::memory_bound() {
+  const std::lock_guard lock(lock_);
+  const auto most = static_cast<double>(std::max(target_, options_.workers.max()));
+  const double stack = options_.host == host::threads
+                           ? 8.0 * 1024 * 1024
+                           : static_cast<double>(where_.stacks.stack_size());
+  const double bytes = static_cast<double>(sizeof *this) + most * stack +
+                       (most + static_cast<double>(options_.queue)) * job_block_size;
+  return bytes >= 0x1p63 ? std::numeric_limits<std::size_t>::max()
+                         : static_cast<std::size_t>(bytes);
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+// What a worker does: takes a job, runs it, hands it in; and what becomes of a job's outcome.
+#include <pthread.h>
+#include <sched.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "pool/pool_core.hpp"
+#include "pool/pool_options.hpp"
+#include "runtime/random.hpp"
+#include "runtime/runtime_core.hpp"
+#include "sync/wait.hpp"
+#include "weir/sync.hpp"
+#include "weir/timer.hpp"
+
+namespace weir::detail {
+namespace {
+
+constexpr wait_kind job_wait{"wait for a job of pool"};
+constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested job should find
+
+[[nodiscard]] std::exception_ptr error_of(std::error_code code) {
+  return std::make_exception_ptr(std::system_error(code, "weir: job"));
+}
+
+/// Is it Weir's word for "I was told to stop"?
+[[nodiscard]] bool is_stop(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::system_error& e) {
+    return e.code() == errc::cancelled || e.code() == errc::deadline_exceeded;
+  } catch (...) {
+    return false;
+  }
+}
+
+/// For as long as it lives, the current task or thread runs this job.
+class in_frame {
+ public:
+  explicit in_frame(job_frame& frame) {
+    frame.below = static_cast<job_frame*>(strand_local());
+    strand_local() = &frame;
+    below_ = frame.below;
+  }
+  ~in_frame() { strand_local() = below_; }
+  in_frame(const in_frame&) = delete;
+  in_frame& operator=(const in_frame&) = delete;
+
+ private:
+  job_frame* below_;
+};
+
+void pin_thread(const std::vector<int>& cpus, int number) {
+  if (cpus.empty()) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<std::size_t>(cpus[static_cast<std::size_t>(number - 1) % cpus.size()]), &set);
+  if (const int error = pthread_setaffinity_np(pthread_self(), sizeof set, &set); error != 0) {
+    throw std::system_error(error, std::generic_category(), "weir::pool: affinity");
+  }
+}
+
+}  // namespace
+
+job_frame* pool_core::frame_here() const noexcept {
+  for (auto* f = static_cast<job_frame*>(strand_local()); f != nullptr; f = f->below) {
+    if (f->pool == this) return f;
+  }
+  return nullptr;
+}
+
+// ---- a worker's life ----------------------------------------------------------------------------
+
+/// One has been counted, in workers_ and starting_; if it can not be had and there is no other, who
+/// asked for it hears of it, and its job stays queued for the next attempt.
+void pool_core::start_worker() {
+  int number = 0;
+  {
+    const std::lock_guard lock(lock_);
+    number = ++last_number_;
+  }
+  const std::string name = options_.name + " " + std::to_string(number);
+  auto body = [self = ref<pool_core>::share(this), number] { self->be_worker(number); };
+  try {
+    if (options_.host == host::threads) {
+      std::thread thread(std::move(body));
+      pthread_setname_np(thread.native_handle(), name.substr(0, 15).c_str());
+      const std::lock_guard lock(lock_);
+      threads_.push_back(std::move(thread));
+    } else {
+      where_.start(where_.new_task(name, body_ops_of<decltype(body)>, &body));
+    }
+  } catch (...) {
+    bool alone = false;
+    {
+      const std::lock_guard lock(lock_);
+      --workers_;
+      --starting_;
+      ++ended_;
+      alone = workers_ == 0;
+    }
+    if (alone) fail_all(std::current_exception());
+  }
+}
+
+void pool_core::be_worker(int number) {
+  pool_worker me{number, nullptr};
+  bool begun = false;
+  try {
+    if (options_.host == host::threads) pin_thread(options_.affinity, number);
+    if (make_state_) me.state = make_state_();
+    begun = true;
+    if (options_.on_worker_start) options_.on_worker_start(number);
+  } catch (...) {
+    fail_all(std::current_exception());
+  }
+  verdict v = verdict::done;
+  bool first = true;
+  for (job* j = nullptr; (j = next_job(j, v, std::exchange(first, false))) != nullptr;) {
+    v = run(*j, &me);
+  }
+  try {
+    if (begun && options_.on_worker_stop) options_.on_worker_stop(number);
+  } catch (...) {
+    fail_all(std::current_exception());
+  }
+  me.state.reset();
+  wake_batch wakes;
+  {
+    const std::lock_guard lock(lock_);
+    ++ended_;
+    if (ended_ == last_number_) wake_list(joiners_, wakes);
+  }
+  wakes.wake_all();
+}
+
+/// Hands in the finished job, if any, and waits for the next; null: this worker is to end, and has
+/// been counted out.
+job* pool_core::next_job(job* finished, verdict v, bool first) {
+  interruption_point("next job of a pool");
+  if (finished != nullptr) hand_in_begin(*finished, v);
+  for (;;) {
+    wake_batch wakes;
+    hand mine;
+    std::optional<channel<std::monostate>> signal;
+    lock_.lock();
+    if (std::exchange(first, false)) --starting_;
+    if (finished != nullptr) settle_finished(*finished, v, wakes, signal);
+    const bool surplus = workers_ > target_ || (closed_ && nothing_queued());
+    job* const j = surplus ? nullptr : pick();
+    if (surplus) --workers_;
+    const bool start_one = settle(wakes);
+    if (j != nullptr || surplus || finished != nullptr || start_one || !wakes.empty()) {
+      lock_.unlock();
+      if (signal) signal->close();
+      after_settling(wakes, start_one);
+      if (finished != nullptr) hand_in_end(*std::exchange(finished, nullptr), v);
+      if (j != nullptr || surplus) return j;
+      continue;  // now there is time to wait
+    }
+    wait_node node;
+    node.value = &mine;
+    ++idle_count_;
+    (void)wait_in(lock_, idle_, node, nullptr, {.kind = &job_wait, .object = this});
+    return mine.given;  // null: counted out by settle()
+  }
+}
+
+// ---- a job's ------------------------------------------------------------------------------------
+
+/// Runs j, which has been started, outside of a worker's loop: in a job below it, or in who
+/// submits.
+void pool_core::run_here(job& j, job_frame* own) {
+  pool_worker* const worker = own != nullptr ? own->worker : nullptr;
+  if (stack_left() >= stack_reserve) {
+    run_and_hand_in(j, worker);
+    return;
+  }
+  // Each level of recursion is a level of this stack: go on on a new one.
+  wait_group done;
+  done.add();
+  auto* const frames = static_cast<job_frame*>(strand_local());
+  weir::go([&, done] {
+    strand_local() = frames;
+    run_and_hand_in(j, worker);
+    strand_local() = nullptr;
+    done.done();
+  });
+  done.wait();
+}
+
+void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
+  pool_worker visitor;
+  if (worker == nullptr) {
+    if (make_state_) visitor.state = make_state_();
+    worker = &visitor;
+  }
+  const verdict v = run(j, worker);
+  hand_in_begin(j, v);
+  wake_batch wakes;
+  std::optional<channel<std::monostate>> signal;
+  lock_.lock();
+  settle_finished(j, v, wakes, signal);
+  const bool start_one = settle(wakes);
+  lock_.unlock();
+  if (signal) signal->close();
+  after_settling(wakes, start_one);
+  hand_in_end(j, v);
+}
+
+/// Before the lock: what needs none.
+void pool_core::hand_in_begin(job& j, verdict v) {
+  if (v == verdict::again) return;
+  j.drop_function();
+  if (v == verdict::failed && options_.on_error == on_error::fail_fast) fail_all(j.outcome);
+}
+
+/// Under the lock: it is counted, and published.
+void pool_core::settle_finished(job& j, verdict v, wake_batch& wakes,
+                                std::optional<channel<std::monostate>>& signal) noexcept {
+  retire(j, v);
+  if (v != verdict::again) j.publish(std::exchange(j.outcome, nullptr), wakes, signal);
+}
+
+/// After the lock: the queue's reference ends, or another attempt is prepared.
+void pool_core::hand_in_end(job& j, verdict v) {
+  if (v == verdict::again) {
+    try_later(j);
+  } else {
+    j.release();
+  }
+}
+
+verdict pool_core::run(job& j, pool_worker* worker) {
+  job_frame frame{this, &j, worker, nullptr};
+  const in_frame here(frame);
+  try {
+    return run_attempt(j, frame);
+  } catch (...) {  // no memory for its context: the job's failure, as if it had thrown that
+    return judge(j, std::current_exception(), ctx_);
+  }
+}
+
+verdict pool_core::run_attempt(job& j, job_frame& frame) {
+  const job_extras* const extras = j.extras.get();
+  const context* const given = extras != nullptr && extras->ctx ? &*extras->ctx : nullptr;
+  if (ctx_.cancelled()) return judge_unstarted(j, ctx_);
+  if (given != nullptr && given->cancelled()) return judge_unstarted(j, *given);
+  if (options_.rate && !options_.rate.acquire(given != nullptr ? *given : ctx_)) {
+    return judge_unstarted(j, given != nullptr ? *given : ctx_);
+  }
+  const auto timeout =
+      extras != nullptr && extras->timeout.count() > 0 ? extras->timeout : options_.timeout;
+  if (timeout.count() == 0 && (given == nullptr || !j.wants_context)) {
+    return judge(j, j.attempt(ctx_, frame.worker->state.get()), given != nullptr ? *given : ctx_);
+  }
+  const context& parent = given != nullptr ? *given : ctx_;
+  auto own = timeout.count() > 0 ? with_timeout(parent, timeout) : with_cancel(parent);
+  // A context has one parent: what stop() does to ours, it does to this one by hand.
+  const after_func_handle stopped = given == nullptr
+                                        ? after_func_handle()
+                                        : after_func(ctx_, [cancel = own.cancel] { cancel(); });
+  const auto error = j.attempt(own.ctx, frame.worker->state.get());
+  (void)stopped.stop();
+  return judge(j, error, own.ctx);
+}
+
+/// A job that was not run, for `why` was done before.
+verdict pool_core::judge_unstarted(job& j, const context& why) {
+  j.outcome = error_of(why.error());
+  return verdict::cancelled;
+}
+
+verdict pool_core::judge(job& j, std::exception_ptr error, const context& own) {
+  const bool stopped = own.cancelled() || ctx_.cancelled();
+  if (stopped && own.error() == errc::deadline_exceeded && &own != &ctx_ &&
+      (!j.extras || !j.extras->ctx || !j.extras->ctx->cancelled()) && !ctx_.cancelled()) {
+    error = error_of(errc::deadline_exceeded);  // its own timeout: too late, whatever it returned
+  } else if (!error) {
+    return verdict::done;
+  } else if (stopped && is_stop(error)) {
+    j.outcome = std::move(error);
+    return verdict::cancelled;
+  }
+  if (!ctx_.cancelled() && wants_retry(j, error)) return verdict::again;
+  if (j.posted) report_uncaught(j, error);
+  j.outcome = std::move(error);
+  return verdict::failed;
+}
+
+bool pool_core::wants_retry(job& j, const std::exception_ptr& error) {
+  if (!j.extras) return false;
+  job_extras& extras = *j.extras;
+  if (extras.ctx && extras.ctx->cancelled()) return false;
+  if (++extras.attempts_made >= extras.retry.attempts) return false;
+  try {
+    return !extras.retry.retry_if || extras.retry.retry_if(error);
+  } catch (...) {
+    return false;  // a question that fails is no reason to try again
+  }
+}
+
+/// Lets the job wait for its next attempt; it is in retrying_.
+void pool_core::try_later(job& j) {
+  constexpr std::uint32_t steps = 1U << 20U;
+  const double r = static_cast<double>(random_below(steps)) / steps;
+  const auto delay = retry_delay(j.extras->retry, j.extras->attempts_made, r);
+  const ref<job> kept = ref<job>::share(&j);
+  try {
+    weir::after_func(delay, [link = link_, kept] {
+      if (const ref<pool_core> core = link->core()) core->try_again(*kept);
+    });
+  } catch (...) {
+    try_again(j);  // no timer can be had: now, then
+  }
+}
+
+void pool_core::try_again(job& j) {
+  wake_batch wakes;
+  lock_.lock();
+  if (j.state != job_state::retrying) {  // stopped meanwhile
+    lock_.unlock();
+    return;
+  }
+  retrying_.remove(j);
+  --retrying_count_;
+  enqueue(j);
+  const bool start_one = settle(wakes);
+  lock_.unlock();
+  after_settling(wakes, start_one);
+}
+
+void pool_core::report_uncaught(job& j, const std::exception_ptr& error) noexcept {
+  try {
+    if (options_.on_uncaught) {
+      options_.on_uncaught(error);
+      return;
+    }
+    const std::string* const name = j.name();
+    const std::string who = "weir: pool \"" + options_.name + "\": a posted job" +
+                            (name != nullptr ? " \"" + *name + "\"" : std::string());
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "%s threw: %s\n", who.c_str(), e.what());
+    } catch (...) {
+      std::fprintf(stderr, "%s threw something that is no std::exception\n", who.c_str());
+    }
+  } catch (...) {  // a handler that throws, or no memory to speak with: stats() has counted it
+    std::fputs("weir: pool: a posted job's exception could not be reported\n", stderr);
+  }
+}
+
+}  // namespace weir::detail
