@@ -10,6 +10,7 @@
 #include "go.hpp"          // tasks
 #include "limit.hpp"       // how often something may happen
 #include "pool.hpp"        // a bounded crew of workers
+#include "process.hpp"     // jobs in, results out
 #include "runtime.hpp"     // carriers
 #include "select.hpp"      // the first of several things
 #include "sync.hpp"        // wait_group, mutex, semaphore, once

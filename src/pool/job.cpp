@@ -37,6 +37,7 @@ void job::publish(std::exception_ptr error) noexcept {
 void job::give_up(std::error_code why) noexcept {
   drop_function();
   publish(std::make_exception_ptr(std::system_error(why, "weir: job")));
+  completed();
 }
 
 bool job::done() noexcept {
@@ -143,6 +144,7 @@ void unrun_jobs::run(std::size_t i) {
   std::exception_ptr error = mine->attempt(background(), nullptr);
   mine->drop_function();
   mine->publish(std::move(error));
+  mine->completed();
 }
 
 // ---- the pool's public face ---------------------------------------------------------------------

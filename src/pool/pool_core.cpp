@@ -194,19 +194,17 @@ void pool_core::after_settling(wake_batch& wakes, bool start_one) {
 // ---- who gets in --------------------------------------------------------------------------------
 
 void pool_core::check_alive(const job& j, const job_frame* own) {
-  std::error_code why;
+  const context* over = nullptr;
   if (ctx_.cancelled()) {
-    why = ctx_.error();
-  } else if (closed_ && own == nullptr) {
-    why = errc::closed;
+    over = &ctx_;
   } else if (j.extras && j.extras->ctx && j.extras->ctx->cancelled()) {
-    why = j.extras->ctx->error();
-  } else {
+    over = &*j.extras->ctx;
+  } else if (!closed_ || own != nullptr) {
     return;
   }
-  ++(why == errc::closed ? stats_.rejected : stats_.cancelled);
+  ++(over != nullptr ? stats_.cancelled : stats_.rejected);
   lock_.unlock();
-  throw_refused(why);
+  throw_refused(over != nullptr ? over->error() : make_error_code(errc::closed));
 }
 
 bool pool_core::admit(const ref<job>& given, const context* until, bool may_wait) {

@@ -213,14 +213,14 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
 void pool_core::hand_in_begin(job& j, verdict v) {
   if (v == verdict::again) return;
   j.drop_function();
-  if (v == verdict::failed && options_.on_error == on_error::fail_fast) fail_all(j.outcome);
+  if (v == verdict::failed && options_.on_error == on_error::fail_fast) fail_all(j.last_error);
 }
 
 /// Under the lock: it is counted, and published.
 void pool_core::settle_finished(job& j, verdict v, wake_batch& wakes,
                                 std::optional<channel<std::monostate>>& signal) noexcept {
   retire(j, v);
-  if (v != verdict::again) j.publish(std::exchange(j.outcome, nullptr), wakes, signal);
+  if (v != verdict::again) j.publish(std::exchange(j.last_error, nullptr), wakes, signal);
 }
 
 /// After the lock: the queue's reference ends, or another attempt is prepared.
@@ -228,6 +228,7 @@ void pool_core::hand_in_end(job& j, verdict v) {
   if (v == verdict::again) {
     try_later(j);
   } else {
+    j.completed();
     j.release();
   }
 }
@@ -268,7 +269,7 @@ verdict pool_core::run_attempt(job& j, job_frame& frame) {
 
 /// A job that was not run, for `why` was done before.
 verdict pool_core::judge_unstarted(job& j, const context& why) {
-  j.outcome = error_of(why.error());
+  j.last_error = error_of(why.error());
   return verdict::cancelled;
 }
 
@@ -280,12 +281,12 @@ verdict pool_core::judge(job& j, std::exception_ptr error, const context& own) {
   } else if (!error) {
     return verdict::done;
   } else if (stopped && is_stop(error)) {
-    j.outcome = std::move(error);
+    j.last_error = std::move(error);
     return verdict::cancelled;
   }
   if (!ctx_.cancelled() && wants_retry(j, error)) return verdict::again;
   if (j.posted) report_uncaught(j, error);
-  j.outcome = std::move(error);
+  j.last_error = std::move(error);
   return verdict::failed;
 }
 

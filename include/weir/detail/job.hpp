@@ -56,6 +56,8 @@ class job : public shared_object {
   virtual std::exception_ptr attempt(const context& ctx, void* state) noexcept = 0;
   /// Ends the function's life; it will not be called again.
   virtual void drop_function() noexcept = 0;
+  /// It is over and published; called once, without a lock, and may wait.
+  virtual void completed() noexcept {}
 
   /// It is over, with this error or, if null, with its result. Wakes who waits; `signal` gets the
   /// channel that the caller has to close when it holds no lock.
@@ -63,7 +65,7 @@ class job : public shared_object {
                std::optional<channel<std::monostate>>& signal) noexcept;
   /// The same, all of it; no lock is held.
   void publish(std::exception_ptr error) noexcept;
-  /// drop_function() and publish(errc).
+  /// drop_function(), publish(errc) and completed().
   void give_up(std::error_code why) noexcept;
 
   [[nodiscard]] bool done() noexcept;
@@ -92,7 +94,7 @@ class job : public shared_object {
   weir::cost cost;
   std::int64_t since = 0;  // when it was queued; while it runs, when it started
   std::unique_ptr<job_extras> extras;
-  std::exception_ptr outcome;  // of the last attempt; whoever runs it
+  std::exception_ptr last_error;  // of the last attempt; whoever runs it
 
  private:
   spin_lock lock_;

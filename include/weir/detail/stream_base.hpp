@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// A stream without its types: the pool that runs its jobs, the task that feeds it, the window, and
+// the first failure. See process.hpp.
+//
+// The life of a job: the feeder makes it and posts it; a worker runs it; completed() puts its
+// outcome where the loop takes it, and counts the job out. When the source has ended and all jobs
+// are counted out the feeder closes the results.
+
+#include <cstdint>
+#include <exception>
+#include <optional>
+
+#include "../pool.hpp"
+#include "../sync.hpp"
+#include "job.hpp"
+
+namespace weir {
+
+/// What process() and its kin can be told; see pool_options for what each means.
+struct process_options {
+  worker_count workers = {};
+  /// Jobs that may wait, and, unless in order, results that may: so much the source may be ahead of
+  /// the workers, and they of the loop.
+  std::int64_t queue = 64;
+  /// In order: how many jobs, from the one the loop waits for, may be under way or done; 0: as many
+  /// as there are workers and places in the queue.
+  std::int64_t window = 0;
+  weir::on_error on_error = weir::on_error::fail_fast;
+  std::chrono::nanoseconds timeout{0};
+  retry_policy retry = {};
+  rate_limit rate = {};
+  memory_brake brake = {};
+  weir::host host = weir::host::tasks;
+  std::string name = "process";
+};
+
+namespace detail {
+
+class stream_base {
+ public:
+  struct failure {
+    std::uint64_t index;
+    std::exception_ptr error;
+  };
+
+  stream_base(const context& parent, const process_options& options, bool ordered);
+  virtual ~stream_base() = default;
+  stream_base(const stream_base&) = delete;
+  stream_base& operator=(const stream_base&) = delete;
+
+  [[nodiscard]] const context& ctx() const noexcept { return own_.ctx; }
+  [[nodiscard]] bool may_retry() const noexcept { return may_retry_; }
+  /// A job's outcome has been dealt with.
+  void item_done() const { items_.done(); }
+  /// After the last result: throws the first failure, if there was one.
+  void rethrow_first();
+  /// The failure that no outcome told of: that which cancelled the rest. Once.
+  [[nodiscard]] std::optional<failure> last_failure();
+  [[nodiscard]] pool_stats stats() const { return pool_.stats(); }
+
+ protected:
+  /// Begins to feed; the derived class is complete.
+  void start();
+  /// Cancels, and waits until nothing of the stream runs. Called first by the last destructor.
+  void finish() noexcept;
+  /// Notes a failure; true if its outcome is not to be put: it cancels the rest, or comes of that.
+  [[nodiscard]] bool failed(const std::exception_ptr& error) noexcept;
+  [[nodiscard]] bool ordered() const noexcept { return window_ > 0; }
+  [[nodiscard]] std::uint64_t window() const noexcept { return window_; }
+  [[nodiscard]] std::size_t results_capacity() const noexcept;
+  void give_place() const { places_.release(); }
+
+  /// The next job of the source, null at its end; may wait, and may throw.
+  virtual ref<job> next_job(std::uint64_t index) = 0;
+  virtual void close_results() = 0;
+
+ private:
+  void feed() noexcept;
+  [[nodiscard]] bool feed_one(std::uint64_t index);
+
+  class feeding_pool : public pool<> {
+   public:
+    using pool<>::pool;
+    void post_job(const ref<job>& j, const context& ctx) const {
+      this->describe(*j, nullptr, {});
+      (void)this->admit(j, &ctx, true);
+    }
+  };
+
+  const bool fail_fast_;
+  const bool may_retry_;
+  const std::uint64_t window_;  // 0: not in order
+  const std::int64_t queue_;
+  const cancellable_context own_;
+  const semaphore places_;  // of the window
+  const wait_group items_;
+  const wait_group feeder_;
+  spin_lock lock_;  // guards first_
+  std::exception_ptr first_;
+  bool told_ = false;  // by last_failure(); the loop's own
+  feeding_pool pool_;
+};
+
+}  // namespace detail
+}  // namespace weir
