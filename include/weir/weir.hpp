@@ -7,6 +7,7 @@
 #include "debug.hpp"       // who waits for what
 #include "error.hpp"       // errc
 #include "go.hpp"          // tasks
+#include "limit.hpp"       // how often
 #include "runtime.hpp"     // carriers
 #include "select.hpp"      // the first of several things
 #include "sync.hpp"        // wait_group, mutex, semaphore, once
