@@ -287,10 +287,10 @@ class bucket_state final : public limit_state {
   }
 
   const std::int64_t burst_;
-  const wide interval_;                                  // between two tokens, in ticks
-  const wide depth_;                                     // of a full bucket
-  wide full_at_ = std::numeric_limits<wide>::min() / 4;  // these: under the limit's lock
-  time_ns kept_until_ = 0;                               // all that came until then is kept
+  const wide interval_;     // between two tokens, in ticks
+  const wide depth_;        // of a full bucket
+  wide full_at_ = 0;        // these: under the limit's lock
+  time_ns kept_until_ = 0;  // all that came until then is kept
   bool waited_for_ = false;
 };
 
