@@ -51,11 +51,10 @@ class limit_state : public shared_object, public timer_entry, private timer_entr
   virtual void note_waiting(bool /*somebody*/, time_ns /*now*/) noexcept {}
 
  private:
-  outcome fire(time_ns now) override;
+  outcome fire(time_ns clock_time) override;
   timer_entry::deferred* abandon() override;
   void finish() override;
 
-  [[nodiscard]] time_ns to_own_time(time_ns clock_time) noexcept;
   [[nodiscard]] time_ns own_now() noexcept;
   void serve(time_ns now, wake_batch& wakes) noexcept;
   [[nodiscard]] time_ns next_firing(std::int64_t n, time_ns now) const noexcept;
@@ -75,17 +74,14 @@ class limit_state : public shared_object, public timer_entry, private timer_entr
   ref<timer_queue> timers_;
 };
 
-/// A limit that was used on one clock may be used on another that is behind: its time stands still
-/// over the change.
-time_ns limit_state::to_own_time(time_ns clock_time) noexcept {
+/// The clock is read under the lock, so it goes back only from one clock to another, which a limit
+/// may be used on afterwards: its own time stands still over the change.
+time_ns limit_state::own_now() noexcept {
+  const runtime_core* rt = runtime_core::current_if_started();
+  const time_ns clock_time = rt != nullptr ? rt->clock.now() : steady_now();
   if (clock_time + shift_ < last_) shift_ = last_ - clock_time;
   last_ = clock_time + shift_;
   return last_;
-}
-
-time_ns limit_state::own_now() noexcept {
-  const runtime_core* rt = runtime_core::current_if_started();
-  return to_own_time(rt != nullptr ? rt->clock.now() : steady_now());
 }
 
 /// First come, first served: nobody overtakes a request that is not due yet.
@@ -176,6 +172,7 @@ void limit_state::arm(time_ns at) {
     const std::lock_guard lock(lock_);
     at = std::min(at, next_firing(own_now()));
     armed_at_ = at;
+    if (at == never) return;
     clock_time = at - shift_;
   }
   try {
@@ -200,7 +197,8 @@ timer_entry::outcome limit_state::fire(time_ns clock_time) {
   time_ns again = never;
   {
     const std::lock_guard lock(lock_);
-    const time_ns now = to_own_time(clock_time);
+    // It was read before the lock was taken, so others may be ahead of it.
+    const time_ns now = last_ = std::max(clock_time + shift_, last_);
     serve(now, wakes);
     last_fired_ = now;
     armed_at_ = next_firing(now);
@@ -238,11 +236,10 @@ void refuse(const char* word, const std::string& value, const char* remedy) {
 /// costs none.
 class bucket_state final : public limit_state {
  public:
-  bucket_state(double rate, std::int64_t burst)
+  bucket_state(long double rate, std::int64_t burst)
       : limit_state(bucket_wait),
         burst_(burst),
-        interval_(
-            static_cast<wide>(std::llroundl(1e9L * ticks_per_ns / static_cast<long double>(rate)))),
+        interval_(static_cast<wide>(std::round(1e9L * ticks_per_ns / rate))),
         depth_(interval_ * burst) {}
 
   void check(std::int64_t n, const char* where) const override {
