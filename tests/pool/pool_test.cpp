@@ -307,4 +307,15 @@ WEIR_RULE(pool_test, a_failed_job_is_tried_again_and_holds_no_worker_meanwhile) 
   EXPECT_EQ(p.stats().done, 2);
 }
 
+WEIR_RULE(pool_test, a_rate_limits_how_many_start) {
+  crew_.run([] {
+    const auto begin = std::chrono::steady_clock::now();
+    pool p{{.workers = 4, .queue = 100, .rate = token_bucket{1000, 1}}};
+    for (int i = 0; i < 11; ++i) p.post([] {});
+    p.wait();
+    if (!under_seeds) EXPECT_GE(std::chrono::steady_clock::now() - begin, 10ms);
+    EXPECT_EQ(p.stats().done, 11);
+  });
+}
+
 }  // namespace

@@ -43,6 +43,7 @@ PUBLIC = {
     "pool.hpp": "pool",
     "pool_options.hpp": "pool",
     "future.hpp": "pool",
+    "outcome.hpp": "pool",
     "process.hpp": "pool",
     "queue.hpp": "queue",
     "weir.hpp": "tool",  # includes all, so only the top may include it
