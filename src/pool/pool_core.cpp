@@ -40,15 +40,16 @@ void subtract(cost& sum, const cost& c) noexcept {
 
 // ---- the queue; the lock is held ----------------------------------------------------------------
 
-bool pool_core::fits_budget(const job& j) const noexcept {
-  return fits(running_cost_, j.cost, options_.budget);
+/// Is there nothing but the pause in its way? The brake lets one run, so that the pool gets on.
+bool pool_core::may_start(const job& j) const noexcept {
+  return fits(running_cost_, j.cost, options_.budget) && (!held_ || stats_.running == 0);
 }
 
 bool pool_core::has_room(const job& j) const noexcept {
   if (waiting_submitters_ > 0) return false;
   if (!fits(queued_cost_, j.cost, options_.queue_cost)) return false;
   // A hand that is free, or about to be, takes a job out of the queue at once.
-  const bool hands_may_start = !paused_ && depth_ <= starting_ && fits_budget(j);
+  const bool hands_may_start = !paused_ && depth_ <= starting_ && may_start(j);
   const std::int64_t hands =
       hands_may_start ? idle_count_ + starting_ + std::max<std::int64_t>(target_ - workers_, 0) : 0;
   return depth_ + retrying_count_ < options_.queue + hands;
@@ -83,7 +84,7 @@ job* pool_core::best() noexcept {
 job* pool_core::pick() noexcept {
   if (paused_) return nullptr;
   job* const j = best();
-  if (j == nullptr || !fits_budget(*j)) return nullptr;
+  if (j == nullptr || !may_start(*j)) return nullptr;
   const auto chosen = static_cast<std::size_t>(j->priority);
   for (std::size_t p = 0; p < queued_.size(); ++p) {
     if (p == chosen || queued_[p].empty()) {
@@ -157,7 +158,7 @@ void pool_core::admit_waiting(wake_batch& wakes) noexcept {
   }
 }
 
-bool pool_core::settle(wake_batch& wakes) noexcept {
+pool_core::todo pool_core::settle(wake_batch& wakes) noexcept {
   admit_waiting(wakes);
   while (idle_count_ > 0 && depth_ > 0) {
     job* const j = pick();
@@ -180,15 +181,22 @@ bool pool_core::settle(wake_batch& wakes) noexcept {
   } else if (inside_ > 0 && depth_ > 0 && !paused_) {
     end_waits(wakes, false);  // a job that waits for the others runs them
   }
-  if (paused_ || depth_ <= starting_ || workers_ >= target_ || !fits_budget(*best())) return false;
-  ++workers_;
-  ++starting_;
-  return true;
+  todo rest;
+  if ((options_.stuck_after.count() > 0 || has_brake()) && !watching_ && !at_rest()) {
+    watching_ = rest.watch = true;
+  }
+  if (!paused_ && depth_ > starting_ && workers_ < target_ && may_start(*best())) {
+    ++workers_;
+    ++starting_;
+    rest.start_worker = true;
+  }
+  return rest;
 }
 
-void pool_core::after_settling(wake_batch& wakes, bool start_one) {
+void pool_core::after_settling(wake_batch& wakes, todo rest) {
   wakes.wake_all();
-  if (start_one) start_worker();
+  if (rest.start_worker) start_worker();
+  if (rest.watch) watch_later();
 }
 
 // ---- who gets in --------------------------------------------------------------------------------
@@ -221,9 +229,9 @@ bool pool_core::admit(const ref<job>& given, const context* until, bool may_wait
   if (may_wait && options_.when_full == when_full::drop_oldest) dropped = make_room(j);
   if (has_room(j)) {
     enqueue(j);
-    const bool start_one = settle(wakes);
+    const todo rest = settle(wakes);
     lock_.unlock();
-    after_settling(wakes, start_one);
+    after_settling(wakes, rest);
     give_up(dropped, errc::dropped);
     return true;
   }
@@ -298,9 +306,9 @@ bool pool_core::wait_for_room(const ref<job>& given, const context* until) {
   --waiting_submitters_;
   ++stats_.cancelled;
   // The job behind may cost less; and this may have been the last thing wait() waited for.
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
   throw_refused(until->error());
 }
 
@@ -316,9 +324,9 @@ void pool_core::help(job& j) {
   }
   unqueue(j);
   start(j);
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
   run_here(j, own);
 }
 
@@ -334,9 +342,9 @@ void pool_core::cancel_queued(job& j, std::error_code why) {
   j.state = job_state::over;
   ++stats_.cancelled;
   const ref<job> mine = ref<job>::adopt(&j);
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
   mine->give_up(why);
 }
 

@@ -97,6 +97,12 @@ class pool_core : public shared_object {
     spin_lock lock_;  // guards core_
     pool_core* core_;
   };
+  /// What is left to do when the lock is dropped.
+  struct todo {
+    bool start_worker = false;  // which is counted already
+    bool watch = false;         // the watchdog and the brake: look again later
+    explicit operator bool() const noexcept { return start_worker || watch; }
+  };
   struct hand {  // what an idle worker waits with: its node's value
     job* given = nullptr;
   };
@@ -104,7 +110,8 @@ class pool_core : public shared_object {
   ~pool_core() override;
 
   // All of these with the lock held.
-  [[nodiscard]] bool fits_budget(const job& j) const noexcept;
+  [[nodiscard]] bool may_start(const job& j) const noexcept;
+  [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && stats_.running == 0; }
   [[nodiscard]] bool has_room(const job& j) const noexcept;
   [[nodiscard]] bool nothing_queued() const noexcept { return depth_ == 0 && retrying_count_ == 0; }
   [[nodiscard]] bool drained() const noexcept;
@@ -114,8 +121,8 @@ class pool_core : public shared_object {
   [[nodiscard]] job* pick() noexcept;
   void start(job& j) noexcept;
   /// What follows from a change: jobs to idle workers, room to submitters, news to who waits for
-  /// the end; true if a worker is to be started, which is counted already.
-  [[nodiscard]] bool settle(wake_batch& wakes) noexcept;
+  /// the end.
+  [[nodiscard]] todo settle(wake_batch& wakes) noexcept;
   void admit_waiting(wake_batch& wakes) noexcept;
   static void wake_list(wait_list& list, wake_batch& wakes) noexcept;
   void retire(job& j, verdict v) noexcept;
@@ -132,7 +139,10 @@ class pool_core : public shared_object {
   bool wait_for_room(const ref<job>& given, const context* until);
 
   // Without the lock.
-  void after_settling(wake_batch& wakes, bool start_one);
+  [[nodiscard]] bool has_brake() const noexcept {
+    return options_.brake.min_available > 0 || options_.brake.max_pressure > 0;
+  }
+  void after_settling(wake_batch& wakes, todo rest);
   void start_worker();
   void be_worker(int number);
   [[nodiscard]] job* next_job(job* finished, verdict v, bool first);
@@ -147,7 +157,10 @@ class pool_core : public shared_object {
   void run_here(job& j, job_frame* own);
   void try_later(job& j);
   void try_again(job& j);
-  void watch();
+  void watch_later();
+  void watch() noexcept;
+  [[nodiscard]] bool short_of_memory() const;
+  void report_stuck(const std::string& name, std::chrono::nanoseconds age) noexcept;
   void fail_all(const std::exception_ptr& cause);
   void cancel_all(std::error_code why);
   void report_uncaught(job& j, const std::exception_ptr& error) noexcept;
@@ -188,6 +201,8 @@ class pool_core : public shared_object {
   int ended_ = 0;        // …and of those that have ended
   bool closed_ = false;
   bool paused_ = false;
+  bool held_ = false;  // by the brake: one job at a time
+  bool watching_ = false;
   pool_stats stats_;
   std::vector<std::thread> threads_;
 };

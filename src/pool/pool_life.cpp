@@ -44,7 +44,8 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
       ctx_(std::move(own.ctx)),
       cancel_(std::move(own.cancel)),
       link_(std::make_shared<weak_link>(this)),
-      target_(first_workers(options_.workers)) {}
+      target_(first_workers(options_.workers)),
+      held_(has_brake() && short_of_memory()) {}
 
 pool_core::~pool_core() {
   (void)on_parent_done_.stop();
@@ -77,9 +78,9 @@ void pool_core::close() {
   lock_.lock();
   closed_ = true;
   refuse_waiting(wakes, stats_.rejected);
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
 }
 
 /// Whoever waits for room gets none. The lock is held.
@@ -122,9 +123,9 @@ bool pool_core::wait(const context* until) {
       continue;
     }
     wake_batch wakes;
-    const bool start_one = settle(wakes);
+    const todo rest = settle(wakes);
     lock_.unlock();
-    after_settling(wakes, start_one);
+    after_settling(wakes, rest);
     run_here(*j, own);
   }
   unmark_waiting(own, waiting);
@@ -180,9 +181,9 @@ void pool_core::cancel_all(std::error_code why) {
   lock_.lock();
   job_list jobs = take_queued();
   refuse_waiting(wakes, stats_.cancelled);
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
   give_up(jobs, why);
 }
 
@@ -199,13 +200,14 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   closed_ = true;
   job_list jobs = take_queued();
   refuse_waiting(wakes, stats_.cancelled);
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
   cancel_(std::move(cause));
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
   result.report_ = report();
   while (job* j = jobs.front()) {
     jobs.remove(*j);
+    j->set_pool(nullptr);  // which may be gone before them
     result.jobs_.push_back(ref<job>::adopt(j));
   }
   return result;
@@ -238,9 +240,9 @@ void pool_core::resize(worker_count n) {
   wake_batch wakes;
   lock_.lock();
   target_ = count;
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
 }
 
 void pool_core::pause() {
@@ -252,9 +254,9 @@ void pool_core::resume() {
   wake_batch wakes;
   lock_.lock();
   paused_ = false;
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
 }
 
 int pool_core::target() {

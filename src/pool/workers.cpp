@@ -80,9 +80,9 @@ void pool_core::start_worker() {
     const std::lock_guard lock(lock_);
     number = ++last_number_;
   }
-  const std::string name = options_.name + " " + std::to_string(number);
-  auto body = [self = ref<pool_core>::share(this), number] { self->be_worker(number); };
   try {
+    const std::string name = options_.name + " " + std::to_string(number);
+    auto body = [self = ref<pool_core>::share(this), number] { self->be_worker(number); };
     if (options_.host == host::threads) {
       std::thread thread(std::move(body));
       pthread_setname_np(thread.native_handle(), name.substr(0, 15).c_str());
@@ -150,11 +150,11 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
     const bool surplus = workers_ > target_ || (closed_ && nothing_queued());
     job* const j = surplus ? nullptr : pick();
     if (surplus) --workers_;
-    const bool start_one = settle(wakes);
-    if (j != nullptr || surplus || finished != nullptr || start_one || !wakes.empty()) {
+    const todo rest = settle(wakes);
+    if (j != nullptr || surplus || finished != nullptr || rest || !wakes.empty()) {
       lock_.unlock();
       if (signal) signal->close();
-      after_settling(wakes, start_one);
+      after_settling(wakes, rest);
       if (finished != nullptr) hand_in_end(*std::exchange(finished, nullptr), v);
       if (j != nullptr || surplus) return j;
       continue;  // now there is time to wait
@@ -178,34 +178,42 @@ void pool_core::run_here(job& j, job_frame* own) {
     return;
   }
   // Each level of recursion is a level of this stack: go on on a new one.
-  wait_group done;
-  done.add();
+  const wait_group done;
   auto* const frames = static_cast<job_frame*>(strand_local());
-  weir::go([&, done] {
-    strand_local() = frames;
-    run_and_hand_in(j, worker);
-    strand_local() = nullptr;
-    done.done();
-  });
+  try {
+    done.go([&] {
+      strand_local() = frames;
+      run_and_hand_in(j, worker);
+      strand_local() = nullptr;
+    });
+  } catch (...) {
+    run_and_hand_in(j, worker);  // no new stack can be had: on what is left of this one
+    return;
+  }
   done.wait();
 }
 
 void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
   pool_worker visitor;
-  if (worker == nullptr) {
-    if (make_state_) visitor.state = make_state_();
-    worker = &visitor;
+  verdict v = verdict::failed;
+  try {
+    if (worker == nullptr) {
+      if (make_state_) visitor.state = make_state_();
+      worker = &visitor;
+    }
+    v = run(j, worker);
+  } catch (...) {
+    v = judge(j, std::current_exception(), ctx_);
   }
-  const verdict v = run(j, worker);
   hand_in_begin(j, v);
   wake_batch wakes;
   std::optional<channel<std::monostate>> signal;
   lock_.lock();
   settle_finished(j, v, wakes, signal);
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
   if (signal) signal->close();
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
   hand_in_end(j, v);
 }
 
@@ -248,23 +256,23 @@ verdict pool_core::run_attempt(job& j, job_frame& frame) {
   const context* const given = extras != nullptr && extras->ctx ? &*extras->ctx : nullptr;
   if (ctx_.cancelled()) return judge_unstarted(j, ctx_);
   if (given != nullptr && given->cancelled()) return judge_unstarted(j, *given);
-  if (options_.rate && !options_.rate.acquire(given != nullptr ? *given : ctx_)) {
-    return judge_unstarted(j, given != nullptr ? *given : ctx_);
-  }
   const auto timeout =
       extras != nullptr && extras->timeout.count() > 0 ? extras->timeout : options_.timeout;
-  if (timeout.count() == 0 && (given == nullptr || !j.wants_context)) {
+  if (timeout.count() == 0 && (given == nullptr || (!j.wants_context && !options_.rate))) {
+    if (!options_.rate.acquire(ctx_)) return judge_unstarted(j, ctx_);
     return judge(j, j.attempt(ctx_, frame.worker->state.get()), given != nullptr ? *given : ctx_);
   }
   const context& parent = given != nullptr ? *given : ctx_;
-  auto own = timeout.count() > 0 ? with_timeout(parent, timeout) : with_cancel(parent);
+  const auto own = with_cancel(parent);
   // A context has one parent: what stop() does to ours, it does to this one by hand.
   const after_func_handle stopped = given == nullptr
                                         ? after_func_handle()
                                         : after_func(ctx_, [cancel = own.cancel] { cancel(); });
-  const auto error = j.attempt(own.ctx, frame.worker->state.get());
+  if (!options_.rate.acquire(own.ctx)) return judge_unstarted(j, own.ctx);
+  const auto timed = timeout.count() > 0 ? with_timeout(own.ctx, timeout) : own;
+  const auto error = j.attempt(timed.ctx, frame.worker->state.get());
   (void)stopped.stop();
-  return judge(j, error, own.ctx);
+  return judge(j, error, timed.ctx);
 }
 
 /// A job that was not run, for `why` was done before.
@@ -327,9 +335,9 @@ void pool_core::try_again(job& j) {
   retrying_.remove(j);
   --retrying_count_;
   enqueue(j);
-  const bool start_one = settle(wakes);
+  const todo rest = settle(wakes);
   lock_.unlock();
-  after_settling(wakes, start_one);
+  after_settling(wakes, rest);
 }
 
 void pool_core::report_uncaught(job& j, const std::exception_ptr& error) noexcept {

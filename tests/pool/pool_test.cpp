@@ -320,4 +320,44 @@ WEIR_RULE(pool_test, a_rate_limits_how_many_start) {
   });
 }
 
+WEIR_RULE(pool_test, the_watchdog_names_a_job_that_is_stuck_once) {
+  std::atomic<int> seen{0};
+  std::string name;
+  pool p{{.workers = 2,
+          .queue = 4,
+          .stuck_after = 4ms,
+          .on_stuck = [&](const std::string& who, auto age) {
+            name = who;
+            EXPECT_GE(age, 4ms);
+            ++seen;
+          }}};
+  p.submit([] {}).get();
+  const gate g;
+  p.post({.name = "slow"}, g.job());
+  (void)g.started.receive();
+  crew_.run([] { weir::sleep_for(40ms); });
+  until([&] { return seen == 1; });
+  g.open.send(0);
+  p.wait();
+  EXPECT_EQ(seen, 1);
+  EXPECT_EQ(name, "slow");
+}
+
+WEIR_RULE(pool_test, short_of_memory_one_job_runs_at_a_time) {
+  std::atomic<int> in{0};
+  crew_.run([&] {
+    // There is never so much: the brake is always on.
+    pool p{{.workers = 4, .queue = 100, .brake = {.min_available = std::int64_t{1} << 60}}};
+    for (int i = 0; i < 10; ++i) {
+      p.post([&] {
+        EXPECT_EQ(++in, 1);
+        yield();
+        --in;
+      });
+    }
+    p.wait();
+    EXPECT_EQ(p.stats().done, 10);
+  });
+}
+
 }  // namespace

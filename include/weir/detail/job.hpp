@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -82,13 +83,17 @@ class job : public shared_object {
   }
   /// The pool that it is in; kept alive.
   [[nodiscard]] ref<pool_core> pool() noexcept;
-  void set_pool(pool_core* p) noexcept { pool_ = p; }
+  void set_pool(pool_core* p) noexcept {
+    const std::lock_guard lock(lock_);
+    pool_ = p;
+  }
 
   job* next = nullptr;
   job* prev = nullptr;
   job_state state = job_state::fresh;
   weir::priority priority = weir::priority::normal;
   bool posted = false;
+  bool reported = false;  // as stuck
   bool wants_context = false;
   bool wants_state = false;
   weir::cost cost;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// What a pool looks at from time to time, while it has jobs and was asked to: jobs that are stuck,
+// and how much memory there is.
+#include <algorithm>
+#include <cstdio>
+
+#include "pool/pool_core.hpp"
+#include "port/memory.hpp"
+#include "weir/timer.hpp"
+
+namespace weir::detail {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::nanoseconds brake_period = 100ms;
+
+struct stuck_job {
+  std::string name;
+  std::chrono::nanoseconds age;
+};
+
+}  // namespace
+
+bool pool_core::short_of_memory() const {
+  const memory_brake& brake = options_.brake;
+  return (brake.min_available > 0 && port::available_memory("") < brake.min_available) ||
+         (brake.max_pressure > 0 && port::memory_pressure("") > brake.max_pressure);
+}
+
+void pool_core::watch_later() {
+  std::chrono::nanoseconds period = has_brake() ? brake_period : options_.stuck_after;
+  if (options_.stuck_after.count() > 0) {
+    period = std::min(period, std::max<std::chrono::nanoseconds>(options_.stuck_after / 4, 1ms));
+  }
+  try {
+    weir::after_func(period, [link = link_] {
+      if (const ref<pool_core> core = link->core()) core->watch();
+    });
+  } catch (...) {  // no memory for a timer: the next job tries again
+    const std::lock_guard lock(lock_);
+    watching_ = false;
+  }
+}
+
+void pool_core::watch() noexcept try {
+  const bool hold = has_brake() && short_of_memory();
+  std::vector<stuck_job> stuck;
+  wake_batch wakes;
+  {
+    const std::lock_guard lock(lock_);
+    const std::chrono::nanoseconds limit = options_.stuck_after;
+    for (job* j = running_.front(); j != nullptr && limit.count() > 0; j = j->next) {
+      const std::chrono::nanoseconds age(now() - j->since);
+      if (age < limit || j->reported) continue;
+      stuck.push_back({j->name() != nullptr ? *j->name() : std::string("job"), age});
+      j->reported = true;
+    }
+  }
+  for (const stuck_job& s : stuck) report_stuck(s.name, s.age);
+  lock_.lock();
+  held_ = hold;
+  watching_ = false;
+  const todo rest = settle(wakes);
+  lock_.unlock();
+  after_settling(wakes, rest);
+} catch (...) {  // no memory to look with: later
+  watch_later();
+}
+
+void pool_core::report_stuck(const std::string& name, std::chrono::nanoseconds age) noexcept try {
+  if (options_.on_stuck) {
+    options_.on_stuck(name, age);
+    return;
+  }
+  const double seconds = std::chrono::duration<double>(age).count();
+  std::fprintf(stderr, "weir: pool \"%s\": job \"%s\" has been running for %.1f s\n",
+               options_.name.c_str(), name.c_str(), seconds);
+} catch (...) {
+  std::fputs("weir: pool: the handler of stuck jobs threw\n", stderr);
+}
+
+}  // namespace weir::detail
