@@ -5,6 +5,7 @@
 #include "runtime/carrier.hpp"
 #include "runtime/deadlock.hpp"
 #include "runtime/runtime_core.hpp"
+#include "weir/detail/suspension.hpp"
 #include "weir/detail/waiter.hpp"
 
 #if defined(__x86_64__)
@@ -79,6 +80,12 @@ strand strand::current() {
   return s;
 }
 
+strand strand::of(suspension& coroutine) noexcept {
+  strand s;
+  s.coroutine_ = &coroutine;
+  return s;
+}
+
 void strand::park(wait_reason why) const {
   if (task_ != nullptr) {
     carrier::current()->park_current(why);
@@ -101,6 +108,10 @@ void strand::wake() const {
     } else {
       t->rt->inject(t);
     }
+    return;
+  }
+  if (coroutine_ != nullptr) {
+    coroutine_->wake();
     return;
   }
   std::atomic<std::uint32_t>* word = word_;  // *this may be gone after the exchange
