@@ -2,16 +2,11 @@
 // Coroutines as waiters: among tasks and threads, cancelled, closed upon, destroyed.
 #include "support.hpp"
 
-#include <coroutine>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <numeric>
 #include <random>
-#include <stdexcept>
-#include <string>
-#include <utility>
 #include <vector>
 #include <weir/coroutine.hpp>
 
@@ -23,29 +18,6 @@ using namespace weir;
 WEIR_RULES(coroutine_test);
 
 // ---- what they share ----------------------------------------------------------------------------
-
-/// A coroutine that its caller owns, and starts by making it.
-class owned {
- public:
-  struct promise_type {
-    owned get_return_object() { return owned(handle::from_promise(*this)); }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_always final_suspend() noexcept { return {}; }
-    void return_void() noexcept {}
-    void unhandled_exception() { std::terminate(); }
-  };
-  owned(owned&& other) noexcept : h_(std::exchange(other.h_, nullptr)) {}
-  owned& operator=(owned&&) = delete;
-  ~owned() { destroy(); }
-  void destroy() {
-    if (h_ != nullptr) std::exchange(h_, nullptr).destroy();
-  }
-
- private:
-  using handle = std::coroutine_handle<promise_type>;
-  explicit owned(handle h) : h_(h) {}
-  handle h_;
-};
 
 /// How many stand in the channel's queues.
 template <class T>

@@ -35,6 +35,7 @@ bool coroutine_wait::join(spin_lock& m, wait_list& list, void* value,
   node_.value = value;
   m_ = &m;
   list_ = &list;
+  waits_ = true;  // not after the first push_back: from there on we may be resumed
   if (signal != nullptr) {
     signal_ = signal;
     done_node_.op = &op_;
@@ -42,13 +43,12 @@ bool coroutine_wait::join(spin_lock& m, wait_list& list, void* value,
     // A primitive's lock first, then a context's: so everywhere.
     const std::lock_guard signal_lock(signal->lock);
     if (signal->closed_plain) {
+      waits_ = false;
       m.unlock();
       return false;
     }
-    waits_ = true;
     signal->receivers.push_back(done_node_);
   }
-  waits_ = true;
   list.push_back(node_);
   // Whoever has claimed us through the signal meanwhile has us resumed, but we take node_ out, and
   // wait for this lock, before anything else.

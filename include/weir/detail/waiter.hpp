@@ -70,7 +70,7 @@ class strand {
   suspension* coroutine_ = nullptr;
 };
 
-/// One blocking operation. Lives on the stack of the strand that waits, or in the coroutine's frame.
+/// One blocking operation. Lives where the strand that waits has its stack, or frame.
 class operation {
  public:
   explicit operation(bool shared) noexcept : shared_(shared) {}
