@@ -15,7 +15,7 @@
 namespace weir::detail {
 namespace {
 
-enum : int { served, done, abandoned };  // who has claimed the operation
+enum : int { served, done, destroyed };  // who has claimed the operation
 
 // Where those stand who wait at a nil channel.
 struct {
@@ -73,7 +73,7 @@ coroutine_wait::result coroutine_wait::finish() noexcept {
 bool coroutine_wait::abandon() noexcept {
   if (!waits_) return false;
   waits_ = false;
-  const bool ours = op_.claim(abandoned);  // (keeps I2)
+  const bool ours = op_.claim(destroyed);  // (keeps I2)
   if (!ours) suspension_.withdraw();
   leave_all(op_.winner());
   if (ours) suspension_.forget();
