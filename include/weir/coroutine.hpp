@@ -22,11 +22,14 @@
 // has happened. Waking one needs no memory.
 //
 // Destruction: a coroutine that waits for one of these may be destroyed by whoever can know that it
-// is not being resumed at that moment, as with any coroutine: on its runtime's only carrier, say,
-// or when nobody else can wake it. (If that is not known, cancel its context and let it end.) After
-// that nobody touches it. Nothing is lost: a value that it has not sent was never in the channel,
-// one that it was given and has not seen goes back, to be received next. (If there is no memory for
-// that, it is destroyed.)
+// is not being resumed at that moment, as with any coroutine: a task on its runtime's only carrier,
+// say, or anybody when nobody can wake it. (If that is not known, cancel its context and let it
+// end.) After that nobody touches it. Nothing is lost: a value that it has not sent was never in
+// the channel, one that it was given and has not seen goes back, to be received next. (If there is
+// no memory for that, it is destroyed.)
+//
+// g++ 12 miscompiles any coroutine, of whatever library, that declares no local variable and has a
+// co_await in a condition: `while (co_await f()) {}` and nothing else. Declare one, as above.
 //
 // Ordering: as of the blocking calls; and what a coroutine did before co_await is visible after it.
 // Lifetime: await these where they are made, in the same expression: what is sent is moved from

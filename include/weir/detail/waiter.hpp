@@ -65,9 +65,16 @@ class strand {
   [[nodiscard]] bool park_thread_until(std::int64_t nanoseconds_since_epoch) const;
 
  private:
+  static constexpr std::uintptr_t is_coroutine = 1;
+  using thread_word = std::atomic<std::uint32_t>;  // 1 when woken
+  [[nodiscard]] thread_word* word() const noexcept {
+    return reinterpret_cast<thread_word*>(other_);
+  }
+
   task* task_ = nullptr;
-  std::atomic<std::uint32_t>* word_ = nullptr;  // of the thread: 1 when woken
-  suspension* coroutine_ = nullptr;
+  // Without a task: a thread's word; or, with the lowest bit set, a suspension. In one word, so
+  // that those who never meet a coroutine have nothing more to write.
+  std::uintptr_t other_ = 0;
 };
 
 /// One blocking operation. Lives where the strand that waits has its stack, or frame.
