@@ -85,12 +85,12 @@ class range_source {
 };
 
 template <class Ch>
-concept receivable =
+concept job_channel =
     std::convertible_to<Ch, receiver<typename std::remove_cvref_t<Ch>::value_type>>;
 
 template <class Source>
 auto make_source(Source&& from) {
-  if constexpr (receivable<Source>) {
+  if constexpr (job_channel<Source>) {
     return channel_source<typename std::remove_cvref_t<Source>::value_type>(from);
   } else {
     static_assert(std::ranges::input_range<Source>, "process: jobs come from a channel or a range");

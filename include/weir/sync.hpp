@@ -57,6 +57,10 @@ class wait_group {
   }
   /// The number that is waited for now.
   [[nodiscard]] std::int64_t count() const noexcept;
+  /// For Weir's own words.
+  [[nodiscard]] const detail::ref<detail::shared_object>& shared_state() const noexcept {
+    return state_;
+  }
 
  private:
   detail::ref<detail::shared_object> state_;

@@ -23,6 +23,7 @@
 #include "runtime/director.hpp"
 #include "runtime/process.hpp"
 #include "runtime/registry.hpp"
+#include "runtime/resumer.hpp"
 #include "runtime/stack_pool.hpp"
 #include "runtime/timer_queue.hpp"
 #include "weir/detail/waiter.hpp"
@@ -149,6 +150,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   runtime_clock clock;
   stack_pool stacks;
   const ref<timer_queue> timers;
+  resumer coroutines{*this};
   const int limit;
   const std::uint64_t seed;
   std::atomic<std::uint64_t> ids{1};

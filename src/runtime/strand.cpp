@@ -6,6 +6,7 @@
 #include "runtime/carrier.hpp"
 #include "runtime/deadlock.hpp"
 #include "runtime/runtime_core.hpp"
+#include "weir/detail/suspension.hpp"
 #include "weir/detail/waiter.hpp"
 
 #if defined(__x86_64__)
@@ -23,7 +24,7 @@ constexpr std::uint32_t sleeping = 2;
 thread_local void* thread_local_slot = nullptr;
 
 // Lives as long as its thread; a late futex_wake on it is harmless.
-thread_local std::atomic<std::uint32_t> thread_word{waiting};
+thread_local std::atomic<std::uint32_t> my_word{waiting};
 
 /// Sleeps until woken, known to the registry: dumps show it, and the last to sleep notices.
 void sleep_until_woken(std::atomic<std::uint32_t>& word, const wait_reason& why) {
@@ -75,9 +76,9 @@ strand strand::current() {
   strand s;
   s.task_ = carrier::current_task();
   if (s.task_ == nullptr) {
-    s.word_ = &thread_word;
+    s.other_ = reinterpret_cast<std::uintptr_t>(&my_word);
     // Ordering: relaxed; published by the lock under which the operation's node is linked.
-    s.word_->store(waiting, std::memory_order_relaxed);
+    my_word.store(waiting, std::memory_order_relaxed);
   }
   return s;
 }
@@ -94,17 +95,24 @@ std::size_t stack_left() noexcept {
   return here > t->stack ? static_cast<std::size_t>(here - t->stack) : 0;
 }
 
+strand strand::of(suspension& coroutine) noexcept {
+  strand s;
+  static_assert(alignof(suspension) > is_coroutine);
+  s.other_ = reinterpret_cast<std::uintptr_t>(&coroutine) | is_coroutine;
+  return s;
+}
+
 void strand::park(wait_reason why) const {
   if (task_ != nullptr) {
     carrier::current()->park_current(why);
     ordered_after(task_);
   } else {
-    (void)park_thread(*word_, never, why);
+    (void)park_thread(*word(), never, why);
   }
 }
 
 bool strand::park_thread_until(std::int64_t deadline) const {
-  return park_thread(*word_, deadline, {.kind = nullptr});
+  return park_thread(*word(), deadline, {.kind = nullptr});
 }
 
 void strand::wake() const {
@@ -118,7 +126,11 @@ void strand::wake() const {
     }
     return;
   }
-  std::atomic<std::uint32_t>* word = word_;  // *this may be gone after the exchange
+  if ((other_ & is_coroutine) != 0) {
+    reinterpret_cast<suspension*>(other_ & ~is_coroutine)->wake();
+    return;
+  }
+  thread_word* const word = this->word();  // *this may be gone after the exchange
   // Ordering: release; pairs with park_thread(): the thread sees what was done for it.
   if (word->exchange(woken, std::memory_order_release) == sleeping) port::futex_wake(word);
 }

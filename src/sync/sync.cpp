@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sync/wait.hpp"
+#include "weir/detail/coroutine_wait.hpp"
 
 namespace weir {
 namespace detail {
@@ -105,6 +106,39 @@ bool wait_group::wait(const context& ctx) const {
   if (ctx.cancelled()) return false;
   const auto keep = state_;
   return wait_for_group(as<wait_group_state>(keep), &ctx);
+}
+
+bool coroutine_group_wait::try_now() noexcept {
+  interruption_point("wait_group wait of a coroutine");
+  if (until_.cancelled()) return true;
+  auto& s = as<wait_group_state>(group_);
+  const std::lock_guard lock(s.lock);
+  served_ = s.count == 0;
+  return served_;
+}
+
+[[gnu::noinline]] bool coroutine_group_wait::suspend(std::coroutine_handle<> h) {
+  wait_.expect(h);
+  interruption_point("suspension of a coroutine");
+  auto& s = as<wait_group_state>(group_);
+  s.lock.lock();
+  served_ = s.count == 0;
+  if (served_) {
+    s.lock.unlock();
+  } else if (wait_.join(s.lock, s.waiters, nullptr, until_.done_core())) {
+    return true;
+  }
+  wait_.go_on();
+  return false;
+}
+
+bool coroutine_group_wait::finish() noexcept {
+  const auto how = wait_.finish();
+  // Those who are released at 0 are not marked as served with a value.
+  if (how != coroutine_wait::result::never_waited) {
+    served_ = how != coroutine_wait::result::cancelled;
+  }
+  return served_;
 }
 
 std::int64_t wait_group::count() const noexcept {

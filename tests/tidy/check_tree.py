@@ -38,6 +38,7 @@ PUBLIC = {
     "select.hpp": "sync",
     "sync.hpp": "sync",
     "timer.hpp": "sync",
+    "coroutine.hpp": "sync",
     "limit.hpp": "sync",
     "task_group.hpp": "pool",
     "pool.hpp": "pool",

@@ -108,7 +108,7 @@ class channel_state final : public channel_core {
     }
   }
 
- private:
+  /// To its owner: a value that was moved from to be sent, and was not.
   static void give_back(T& v, T&& value) {
     if constexpr (std::is_move_assignable_v<T>) {
       v = std::move(value);

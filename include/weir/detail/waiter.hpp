@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 // The one idea of the sync room: a primitive knows only "here is a waiter, wake it". A strand is
-// who waits (a task or an OS thread), an operation is what it waits for, and a wait_node is that
-// operation's entry in one primitive's queue. A plain receive has one node, a select has many.
+// who waits (a task, an OS thread, or a coroutine), an operation is what it waits for, and a
+// wait_node is that operation's entry in one primitive's queue. A plain receive has one node, a
+// select has many.
 //
 // The life of an operation:
 //   1. its strand links a node into the queue of each primitive, under that primitive's lock;
-//   2. it parks;
+//   2. it parks; a coroutine suspends;
 //   3. whoever can serve it takes a node out of a queue, under the lock, and claims the operation:
 //      exactly one claim succeeds. The claimer moves the value, drops the lock, wakes the strand;
 //   4. the strand takes its other nodes out, under each lock: after that nobody can touch them.
+// A coroutine may be destroyed instead of woken. That is a claim, too: if it succeeds, step 4
+// follows, and nobody wakes it. If somebody else was first, it waits for their wake-up, which then
+// resumes nothing.
 //
 // Invariants
 //   I1  a node is linked, or not, under its primitive's lock only.
-//   I2  a strand is woken exactly once for each operation: by the claimer.
+//   I2  a strand is woken exactly once for each operation: by the claimer. (A coroutine that goes
+//       by its own claim has nobody to wake.)
 //   I3  a node is touched without the lock only by the claimer, between claim and wake, and by its
 //       owner, before linking and after step 4.
 
@@ -26,7 +31,8 @@
 
 namespace weir::detail {
 
-struct task;  // the runtime room's
+struct task;       // the runtime room's
+class suspension;  // a coroutine that waits
 
 /// One way to wait. All of these are constants, so that a dump may read them at any time.
 struct wait_kind {
@@ -41,10 +47,12 @@ struct wait_reason {
   std::size_t amount = 0;
 };
 
-/// Who waits: the current task, or the current OS thread.
+/// Who waits: the current task, the current OS thread, or a coroutine.
 class strand {
  public:
   [[nodiscard]] static strand current();
+  /// A coroutine, which does not park, but suspends.
+  [[nodiscard]] static strand of(suspension& coroutine) noexcept;
 
   /// Blocks until wake(); returns at once if that has happened already. Called by the strand
   /// itself.
@@ -57,8 +65,16 @@ class strand {
   [[nodiscard]] bool park_thread_until(std::int64_t nanoseconds_since_epoch) const;
 
  private:
+  static constexpr std::uintptr_t is_coroutine = 1;
+  using thread_word = std::atomic<std::uint32_t>;  // 1 when woken
+  [[nodiscard]] thread_word* word() const noexcept {
+    return reinterpret_cast<thread_word*>(other_);
+  }
+
   task* task_ = nullptr;
-  std::atomic<std::uint32_t>* word_ = nullptr;  // of the thread: 1 when woken
+  // Without a task: a thread's word; or, with the lowest bit set, a suspension. In one word, so
+  // that those who never meet a coroutine have nothing more to write.
+  std::uintptr_t other_ = 0;
 };
 
 /// A pointer that belongs to the current task, or in a plain thread to it: null until it is set.
@@ -67,7 +83,7 @@ class strand {
 /// How many bytes of stack are left here; a thread's is taken to be plenty.
 [[nodiscard]] std::size_t stack_left() noexcept;
 
-/// One blocking operation. Lives on the stack of the strand that waits.
+/// One blocking operation. Lives where the strand that waits has its stack, or frame.
 class operation {
  public:
   explicit operation(bool shared) noexcept : shared_(shared) {}
