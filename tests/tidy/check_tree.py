@@ -39,6 +39,7 @@ PUBLIC = {
     "sync.hpp": "sync",
     "timer.hpp": "sync",
     "limit.hpp": "sync",
+    "resource_pool.hpp": "sync",
     "task_group.hpp": "pool",
     "pool.hpp": "pool",
     "process.hpp": "pool",
