@@ -126,8 +126,8 @@ class rate_limit {
  public:
   /// None: everything is allowed.
   rate_limit() = default;
-  template <limiter L>
-    requires(!std::same_as<L, rate_limit>)
+  template <class L>
+    requires(!std::same_as<L, rate_limit>) && limiter<L>
   rate_limit(L l)  // NOLINT: a limit is a limit
       : rule_(std::make_shared<rule_of<L>>(std::move(l))) {}
 

@@ -40,6 +40,7 @@ PUBLIC = {
     "timer.hpp": "sync",
     "coroutine.hpp": "sync",
     "limit.hpp": "sync",
+    "resource_pool.hpp": "sync",
     "task_group.hpp": "pool",
     "pool.hpp": "pool",
     "pool_options.hpp": "pool",
