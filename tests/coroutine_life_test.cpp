@@ -316,6 +316,34 @@ WEIR_RULE(coroutine_life_test, one_that_blocks_does_not_hold_up_the_others) {
   });
 }
 
+detached block_when_told(channel<int> start, channel<int> gate, wait_group ended) {
+  (void)co_await async_receive(start);
+  (void)gate.receive();  // blocks the task, until the one that was woken with it has run
+  ended.done();
+}
+detached open_when_told(channel<int> start, channel<int> gate, wait_group ended) {
+  (void)co_await async_receive(start);
+  gate.send(1);
+  ended.done();
+}
+
+WEIR_RULE(coroutine_life_test, one_that_blocks_does_not_hold_up_those_woken_with_it) {
+  crew_.run([] {
+    const channel<int> stay, gate;
+    int got = 0;
+    const owned keeps_runners = receive_into(stay, got);
+    for (int round = 0; round < 3; ++round) {  // from the second on runners are parked already
+      const channel<int> start;
+      const wait_group ended;
+      ended.add(2);
+      block_when_told(start, gate, ended);
+      open_when_told(start, gate, ended);
+      start.close();
+      ended.wait();
+    }
+  });
+}
+
 detached hop(runtime& other, bool& arrived, wait_group ended) {
   co_await resume_on_task(other);
   arrived = this_task::id() != 0;

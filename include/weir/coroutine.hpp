@@ -170,7 +170,7 @@ class receive_awaiter {
   receive_awaiter(context until, ref<channel_state<T>> from) noexcept
       : from_(std::move(from)),
         transfer_(coroutine_transfer::direction::receive, from_.get(), std::move(until)) {}
-  receive_awaiter(receive_awaiter&&) = default;
+  receive_awaiter(receive_awaiter&&) noexcept = default;
   receive_awaiter& operator=(receive_awaiter&&) = delete;
   ~receive_awaiter() {
     if (transfer_.abandon() && element_) put_back();
@@ -216,7 +216,7 @@ class send_awaiter {
       : send_awaiter(std::move(until), std::move(to)) {
     copy_.emplace(v);
   }
-  send_awaiter(send_awaiter&&) = default;
+  send_awaiter(send_awaiter&&) noexcept(std::is_nothrow_move_constructible_v<T>) = default;
   send_awaiter& operator=(send_awaiter&&) = delete;
   ~send_awaiter() { (void)transfer_.abandon(); }
 

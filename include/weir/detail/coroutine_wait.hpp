@@ -157,11 +157,11 @@ class handover_wait {
     try {
       mine(std::move(job));
     } catch (...) {
-      job.drop();
+      job.drop();  // NOLINT: as below
       give_up(shared);
       throw;
     }
-    job.drop();  // if it was not taken
+    job.drop();  // NOLINT(bugprone-use-after-move): if it was not taken
     return handed_over(shared);
   }
   /// For the resumed coroutine. Throws errc::dropped if it was.
