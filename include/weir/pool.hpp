@@ -151,6 +151,11 @@ class pool_base {
 
 }  // namespace detail
 
+namespace detail {
+template <class>
+struct pool_schedule;  // in pool_coroutine.hpp
+}
+
 /// State: what each worker has for itself (a connection, a buffer), which jobs get as State&.
 template <class State = void>
 class pool : public detail::pool_base {
@@ -247,6 +252,12 @@ class pool : public detail::pool_base {
     requires detail::job_function<F, State>
   void post(const context& ctx, job_options options, F f) const {
     post_with(&ctx, std::move(options), std::move(f));
+  }
+
+  /// `co_await p.schedule()` goes on as a job of this pool. Include pool_coroutine.hpp.
+  template <class Always = void>
+  [[nodiscard]] auto schedule() const {
+    return detail::pool_schedule<Always>::on(*this);
   }
 
  private:

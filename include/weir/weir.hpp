@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// Everything of Weir's library in one include, but for coroutine.hpp, which few need and which costs
-// the compiler time. Each header can be read, and included, alone.
+// Everything of Weir's library in one include, but for the coroutines' words (coroutine.hpp and
+// pool_coroutine.hpp), which cost the compiler time. Each header can be read, and included, alone.
 
 #include "channel.hpp"        // typed queues between tasks and threads
 #include "context.hpp"        // cancellation, deadlines, values

@@ -46,6 +46,7 @@ PUBLIC = {
     "pool_options.hpp": "pool",
     "future.hpp": "pool",
     "outcome.hpp": "pool",
+    "pool_coroutine.hpp": "pool",
     "process.hpp": "pool",
     "queue.hpp": "queue",
     "weir.hpp": "tool",  # includes all, so only the top may include it

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// The pool's words for coroutines: co_await a future, and pool.schedule(), which moves a coroutine
+// to a worker.
+//
+//   weir::detached answer(const weir::pool<>& p, weir::channel<int> out) {
+//     co_await p.schedule();                                // from here on a job of the pool
+//     const int parsed = parse(read_all());
+//     out.send(co_await p.submit([=] { return score(parsed); }));
+//   }
+//
+// A scheduled coroutine counts as one job, from there to where it next suspends or ends; it waits
+// for its turn like any other, and what .when_full says holds for it. If its job is dropped or
+// cancelled before it starts, co_await throws a std::system_error with errc::dropped; if the pool
+// does not take it, what submit throws.
+// co_await on a future never runs the job itself, as get() may in a job.
+
+#include <coroutine>
+#include <utility>
+
+#include "coroutine.hpp"
+#include "future.hpp"
+#include "pool.hpp"
+
+namespace weir {
+
+namespace detail {
+
+/// Suspends until the job is over. The future is its own, or of who awaits.
+template <class R>
+class future_awaiter {
+ public:
+  explicit future_awaiter(future<R> f)
+      : future_(std::move(f)),
+        done_(future_.state().done_channel(false)),
+        transfer_(coroutine_transfer::direction::receive, done_.state(), context()) {}
+  future_awaiter(future_awaiter&&) = default;
+  future_awaiter& operator=(future_awaiter&&) = delete;
+  ~future_awaiter() { (void)transfer_.abandon(); }
+
+  [[nodiscard]] bool await_ready() noexcept { return transfer_.try_now(nullptr); }
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<> h) {
+    return transfer_.suspend(h, nullptr);
+  }
+  R await_resume() {
+    (void)transfer_.finish();
+    return future_.get();
+  }
+
+ private:
+  future<R> future_;
+  receiver<std::monostate> done_;
+  coroutine_transfer transfer_;
+};
+
+template <class Always>
+struct pool_schedule {
+  template <class Pool>
+  static auto on(const Pool& p) {
+    return resume_through([&p](auto&& resume) { p.post(std::forward<decltype(resume)>(resume)); });
+  }
+};
+
+}  // namespace detail
+
+/// `co_await p.submit(f)`, or `co_await std::move(f)`: the job's result, or its exception.
+template <class R>
+[[nodiscard]] detail::future_awaiter<R> operator co_await(future<R>&& f) {
+  return detail::future_awaiter<R>(std::move(f));
+}
+
+}  // namespace weir
