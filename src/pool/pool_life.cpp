@@ -202,9 +202,9 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   refuse_waiting(wakes, stats_.cancelled);
   const todo rest = settle(wakes);
   lock_.unlock();
-  cancel_(std::move(cause));
   after_settling(wakes, rest);
-  result.report_ = report();
+  result.report_ = report();  // before those that run hear of it
+  cancel_(std::move(cause));
   while (job* j = jobs.front()) {
     jobs.remove(*j);
     j->set_pool(nullptr);  // which may be gone before them
