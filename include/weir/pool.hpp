@@ -42,6 +42,7 @@
 #include "detail/job.hpp"
 #include "detail/spawn.hpp"
 #include "future.hpp"
+#include "histogram.hpp"
 #include "pool_options.hpp"
 
 namespace weir {
@@ -60,6 +61,13 @@ struct pool_stats {
   std::uint64_t workers = 0;    ///< now: that exist; they are started when there is work
   std::uint64_t idle = 0;       ///< now: of those, that wait for a job
   std::chrono::nanoseconds oldest{0};  ///< how long the job that is next in line has been queued
+};
+
+/// How long jobs waited in the queue, and how long each attempt ran. With .timings only: else all
+/// empty.
+struct pool_timings {
+  histogram waiting;
+  histogram running;
 };
 
 /// A job that runs.
@@ -128,6 +136,7 @@ class pool_base {
   void resume() const;
 
   [[nodiscard]] pool_stats stats() const;
+  [[nodiscard]] pool_timings timings() const;
   [[nodiscard]] pool_report report() const;
   /// How many workers there are meant to be.
   [[nodiscard]] int workers() const;

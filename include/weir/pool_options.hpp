@@ -158,7 +158,8 @@ struct pool_options {
   std::chrono::nanoseconds stuck_after{0};
   /// Gets the job's name and age. Empty: a line on standard error.
   std::function<void(const std::string&, std::chrono::nanoseconds)> on_stuck = {};
-  /// Clocks for each job: how long it waited and ran. Without it stats() has counts only.
+  /// Two looks at the clock for each job, for timings(), and exact ages. Without it timings() is
+  /// empty, and ages are a few milliseconds off.
   bool timings = false;
 };
 

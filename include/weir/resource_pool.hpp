@@ -74,16 +74,17 @@ class resource_lease {
   explicit operator bool() const noexcept { return slot_ != nullptr; }
   /// Gives it back now. Of an empty lease: nothing.
   void give_back() noexcept {
-    if (slot_ != nullptr) core_->give_back(*std::exchange(slot_, nullptr));
-    core_ = {};
+    // Not `core_ = {}`: in a template clang 16 forgets to destroy that argument.
+    const auto last = std::move(core_);
+    if (slot_ != nullptr) last->give_back(*std::exchange(slot_, nullptr));
   }
   /// Destroys it, since it is broken, and frees its place. Of an empty lease: nothing.
   void discard() noexcept {
+    const auto last = std::move(core_);
     if (slot_ != nullptr) {
-      core_->destroy(*std::exchange(slot_, nullptr));
-      core_->free_place();
+      last->destroy(*std::exchange(slot_, nullptr));
+      last->free_place();
     }
-    core_ = {};
   }
 
  private:

@@ -9,7 +9,9 @@
 #include "error.hpp"          // errc
 #include "future.hpp"         // what a job will give
 #include "go.hpp"             // tasks
+#include "histogram.hpp"      // durations in fixed memory
 #include "limit.hpp"          // how often something may happen
+#include "metrics.hpp"        // a pool's figures for Prometheus
 #include "pool.hpp"           // a bounded crew of workers
 #include "process.hpp"        // jobs in, results out
 #include "resource_pool.hpp"  // a few, shared by many

@@ -169,6 +169,7 @@ void pool_base::resize(worker_count n) const { core_->resize(n); }
 void pool_base::pause() const { core_->pause(); }
 void pool_base::resume() const { core_->resume(); }
 pool_stats pool_base::stats() const { return core_->stats(); }
+pool_timings pool_base::timings() const { return core_->timings(); }
 pool_report pool_base::report() const { return core_->report(); }
 int pool_base::workers() const { return core_->target(); }
 std::size_t pool_base::memory_bound() const { return core_->memory_bound(); }

@@ -99,8 +99,13 @@ job* pool_core::pick() noexcept {
 }
 
 void pool_core::start(job& j) noexcept {
+  const std::int64_t queued_since = j.state == job_state::queued ? j.since : 0;
   j.state = job_state::running;
   j.since = now();
+  if (timings_) {
+    timings_->waiting.record(
+        std::chrono::nanoseconds(queued_since == 0 ? 0 : j.since - queued_since));
+  }
   running_.push_back(j);
   ++stats_.running;
   add(running_cost_, j.cost);
@@ -109,6 +114,7 @@ void pool_core::start(job& j) noexcept {
 void pool_core::retire(job& j, verdict v) noexcept {
   running_.remove(j);
   --stats_.running;
+  if (timings_) timings_->running.record(std::chrono::nanoseconds(now() - j.since));
   subtract(running_cost_, j.cost);
   switch (v) {
     case verdict::done: ++stats_.done; break;

@@ -72,6 +72,7 @@ class pool_core : public shared_object {
   void resume();
 
   [[nodiscard]] pool_stats stats();
+  [[nodiscard]] pool_timings timings();
   [[nodiscard]] pool_report report();
   [[nodiscard]] std::size_t memory_bound();
   [[nodiscard]] const context& ctx() const noexcept { return ctx_; }
@@ -204,6 +205,7 @@ class pool_core : public shared_object {
   bool held_ = false;  // by the brake: one job at a time
   bool watching_ = false;
   pool_stats stats_;
+  std::unique_ptr<pool_timings> timings_;  // with .timings
   std::vector<std::thread> threads_;
 };
 

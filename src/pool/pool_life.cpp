@@ -45,14 +45,18 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
       cancel_(std::move(own.cancel)),
       link_(std::make_shared<weak_link>(this)),
       target_(first_workers(options_.workers)),
-      held_(has_brake() && short_of_memory()) {}
+      held_(has_brake() && short_of_memory()) {
+  if (options_.timings) timings_ = std::make_unique<pool_timings>();
+}
 
 pool_core::~pool_core() {
   (void)on_parent_done_.stop();
   link_->cut();
 }
 
-std::int64_t pool_core::now() const noexcept { return coarse_now(where_.clock); }
+std::int64_t pool_core::now() const noexcept {
+  return options_.timings ? where_.clock.now() : coarse_now(where_.clock);
+}
 
 void pool_core::describe(job& j, const context* ctx, job_options&& options) {
   check_job(options, options_);
@@ -276,6 +280,11 @@ pool_stats pool_core::stats_locked() noexcept {
 pool_stats pool_core::stats() {
   const std::lock_guard lock(lock_);
   return stats_locked();
+}
+
+pool_timings pool_core::timings() {
+  const std::lock_guard lock(lock_);
+  return timings_ ? *timings_ : pool_timings{};
 }
 
 pool_report pool_core::report() {

@@ -46,6 +46,8 @@ PUBLIC = {
     "pool_options.hpp": "pool",
     "future.hpp": "pool",
     "outcome.hpp": "pool",
+    "histogram.hpp": "pool",
+    "metrics.hpp": "pool",
     "pool_coroutine.hpp": "pool",
     "process.hpp": "pool",
     "queue.hpp": "queue",
