@@ -21,7 +21,8 @@
 //     later.)
 //   - What happened before submit is visible in the job.
 //
-// When not to use one: docs/guide.md has the measured curve; advise() measures your own jobs.
+// When not to use one: for an answer that must come at once, and for jobs of less than some 100 ns:
+// docs/guide.md.
 // Thread safety: every method may be called by any task or thread, and from inside a job.
 // Cost: a job takes one lock to submit and one to run, and no allocation once the pool is warm, if
 // its function and result are small (together about 100 bytes).

@@ -68,7 +68,8 @@ constexpr std::int64_t operator""_GiB(unsigned long long n) {
 }
 }  // namespace literals
 
-/// Let the pool find the number of workers, between the two: docs/sizing.md says how.
+/// Let the pool find the number of workers, between the two: it grows while jobs are queued, CPUs
+/// are idle and throughput follows (src/pool/sizing.hpp). For work that waits as well as computes.
 struct adaptive {
   int min = 1;
   int max = 64;

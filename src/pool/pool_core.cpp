@@ -188,7 +188,8 @@ pool_core::todo pool_core::settle(wake_batch& wakes) noexcept {
     end_waits(wakes, false);  // a job that waits for the others runs them
   }
   todo rest;
-  if ((options_.stuck_after.count() > 0 || has_brake()) && !watching_ && !at_rest()) {
+  const bool watched = options_.stuck_after.count() > 0 || has_brake() || sizing_;
+  if (watched && !watching_ && !at_rest()) {
     watching_ = rest.watch = true;
   }
   if (!paused_ && depth_ > starting_ && workers_ < target_ && may_start(*best())) {

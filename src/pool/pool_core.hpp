@@ -17,10 +17,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "pool/sizing.hpp"
 #include "weir/detail/job.hpp"
 #include "weir/pool.hpp"
 
@@ -159,6 +161,8 @@ class pool_core : public shared_object {
   void try_later(job& j);
   void try_again(job& j);
   void watch_later();
+  void adapt() noexcept;
+  void begin_to_adapt(worker_count n) noexcept;
   void watch() noexcept;
   [[nodiscard]] bool short_of_memory() const;
   void report_stuck(const std::string& name, std::chrono::nanoseconds age) noexcept;
@@ -204,6 +208,12 @@ class pool_core : public shared_object {
   bool paused_ = false;
   bool held_ = false;  // by the brake: one job at a time
   bool watching_ = false;
+  // With adaptive: since when, by which clocks, and with what, its next sample is measured.
+  std::optional<sizing> sizing_;
+  std::int64_t sample_since_ = 0;
+  std::int64_t sample_cpu_ = 0;
+  std::uint64_t sample_ended_ = 0;
+  bool sample_backlog_ = false;
   pool_stats stats_;
   std::unique_ptr<pool_timings> timings_;  // with .timings
   std::vector<std::thread> threads_;

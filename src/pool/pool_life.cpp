@@ -47,6 +47,7 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
       target_(first_workers(options_.workers)),
       held_(has_brake() && short_of_memory()) {
   if (options_.timings) timings_ = std::make_unique<pool_timings>();
+  begin_to_adapt(options_.workers);
 }
 
 pool_core::~pool_core() {
@@ -244,6 +245,7 @@ void pool_core::resize(worker_count n) {
   wake_batch wakes;
   lock_.lock();
   target_ = count;
+  begin_to_adapt(n);
   const todo rest = settle(wakes);
   lock_.unlock();
   after_settling(wakes, rest);

@@ -6,6 +6,7 @@
 
 #include "pool/pool_core.hpp"
 #include "port/memory.hpp"
+#include "runtime/runtime_core.hpp"
 #include "weir/timer.hpp"
 
 namespace weir::detail {
@@ -13,7 +14,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::nanoseconds brake_period = 100ms;
+constexpr std::chrono::nanoseconds brake_period = 100ms;  // and the adaptive count's
+
+[[nodiscard]] std::int64_t cpu_used() noexcept {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
 
 struct stuck_job {
   std::string name;
@@ -29,7 +36,8 @@ bool pool_core::short_of_memory() const {
 }
 
 void pool_core::watch_later() {
-  std::chrono::nanoseconds period = has_brake() ? brake_period : options_.stuck_after;
+  const bool often = has_brake() || options_.stuck_after.count() == 0;  // 0: it is adaptive
+  std::chrono::nanoseconds period = often ? brake_period : options_.stuck_after;
   if (options_.stuck_after.count() > 0) {
     period = std::min(period, std::max<std::chrono::nanoseconds>(options_.stuck_after / 4, 1ms));
   }
@@ -61,11 +69,42 @@ void pool_core::watch() noexcept try {
   lock_.lock();
   held_ = hold;
   watching_ = false;
+  adapt();
   const todo rest = settle(wakes);
   lock_.unlock();
   after_settling(wakes, rest);
 } catch (...) {  // no memory to look with: later
   watch_later();
+}
+
+/// Under the lock: whether it is time for another count of workers, and which.
+void pool_core::adapt() noexcept {
+  if (!sizing_) return;
+  const std::int64_t at = now();
+  const std::int64_t cpu = cpu_used();
+  const std::uint64_t ended = stats_.done + stats_.failed + stats_.retried;
+  const double passed = static_cast<double>(at - sample_since_);
+  const double share = static_cast<double>(cpu - sample_cpu_) / std::max(passed, 1.0) /
+                       static_cast<double>(where_.limit);
+  const sizing_sample s{.seconds = passed * 1e-9,
+                        .completed = static_cast<std::int64_t>(ended - sample_ended_),
+                        .cpu_share = share,
+                        .backlog = sample_backlog_ && depth_ + waiting_submitters_ > 0};
+  if (sample_since_ != 0) {
+    if (!sizing_->enough(s)) return;
+    target_ = sizing_->decide(s);
+  }
+  sample_since_ = at;
+  sample_cpu_ = cpu;
+  sample_ended_ = ended;
+  sample_backlog_ = depth_ + waiting_submitters_ > 0;
+}
+
+/// Under the lock, or before anybody else knows of the pool.
+void pool_core::begin_to_adapt(worker_count n) noexcept {
+  sizing_.reset();
+  if (n.is_adaptive()) sizing_.emplace(n.min(), n.max(), target_);
+  sample_since_ = 0;
 }
 
 void pool_core::report_stuck(const std::string& name, std::chrono::nanoseconds age) noexcept try {
