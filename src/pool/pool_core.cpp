@@ -305,7 +305,8 @@ bool pool_core::wait_for_room(const ref<job>& given, const context* until) {
               {.kind = &room_wait, .object = this, .amount = queued})) {
     if (node.ok) return true;
     given->release();
-    throw_refused(ctx_.cancelled() ? ctx_.error() : make_error_code(errc::closed));
+    if (node.weight == refused_closed) throw_refused(errc::closed);
+    throw_refused(ctx_.cancelled() ? ctx_.error() : make_error_code(errc::cancelled));
   }
   given->release();
   wake_batch wakes;

@@ -106,6 +106,8 @@ class pool_core : public shared_object {
     bool watch = false;         // the watchdog and the brake: look again later
     explicit operator bool() const noexcept { return start_worker || watch; }
   };
+  /// Why who waited for room gets none: its node's weight.
+  enum refusal : std::int64_t { refused_cancelled, refused_closed };
   struct hand {  // what an idle worker waits with: its node's value
     job* given = nullptr;
   };
@@ -135,7 +137,7 @@ class pool_core : public shared_object {
   void check_alive(const job& j, const job_frame* own);
   [[nodiscard]] job_list make_room(const job& j) noexcept;
   [[nodiscard]] job_list take_queued() noexcept;
-  void refuse_waiting(wake_batch& wakes, std::uint64_t& count) noexcept;
+  void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
   [[nodiscard]] bool wait_for_end(const context* until, bool& ended);
   [[nodiscard]] pool_stats stats_locked() noexcept;
   bool admit_when_full(const ref<job>& given, const context* until, bool may_wait, job_frame* own);

@@ -82,17 +82,18 @@ void pool_core::close() {
   wake_batch wakes;
   lock_.lock();
   closed_ = true;
-  refuse_waiting(wakes, stats_.rejected);
+  refuse_waiting(wakes, refused_closed);
   const todo rest = settle(wakes);
   lock_.unlock();
   after_settling(wakes, rest);
 }
 
 /// Whoever waits for room gets none. The lock is held.
-void pool_core::refuse_waiting(wake_batch& wakes, std::uint64_t& count) noexcept {
+void pool_core::refuse_waiting(wake_batch& wakes, refusal why) noexcept {
   while (wait_node* n = submitters_.claim_front()) {
     --waiting_submitters_;
-    ++count;
+    ++(why == refused_closed ? stats_.rejected : stats_.cancelled);
+    n->weight = why;
     wakes.add(*n);
   }
 }
@@ -185,7 +186,7 @@ void pool_core::cancel_all(std::error_code why) {
   wake_batch wakes;
   lock_.lock();
   job_list jobs = take_queued();
-  refuse_waiting(wakes, stats_.cancelled);
+  refuse_waiting(wakes, refused_cancelled);
   const todo rest = settle(wakes);
   lock_.unlock();
   after_settling(wakes, rest);
@@ -204,7 +205,7 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   lock_.lock();
   closed_ = true;
   job_list jobs = take_queued();
-  refuse_waiting(wakes, stats_.cancelled);
+  refuse_waiting(wakes, refused_cancelled);
   const todo rest = settle(wakes);
   lock_.unlock();
   after_settling(wakes, rest);
