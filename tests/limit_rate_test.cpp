@@ -90,7 +90,7 @@ TEST(limit_rate_test, odd_rates_do_not_drift) {
 template <class Make>
 void keeps_the_rate(Make make, double rate, int tasks) {
   double off = 1;
-  for (int attempt = 0; attempt < 5 && off > 0.01; ++attempt) {
+  for (int attempt = 0; attempt < 8 && off > 0.01; ++attempt) {
     runtime rt{{.carriers = 2}};
     rt.run([&] {
       const auto limit = make();
@@ -118,7 +118,7 @@ TEST(limit_rate_test, a_window_keeps_its_rate_in_real_time) {
   if (sanitized) GTEST_SKIP() << "too slow for it";
   for (const std::int64_t rate : {100'000, 1'000'000}) {
     double off = 1;
-    for (int attempt = 0; attempt < 5 && off > 0.01; ++attempt) {
+    for (int attempt = 0; attempt < 8 && off > 0.01; ++attempt) {
       runtime rt{{.carriers = 2}};
       rt.run([&] {
         const sliding_window w{rate / 10, 100ms};

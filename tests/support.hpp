@@ -86,8 +86,9 @@ class crew {
       return;
     }
     running_.add();
-    auto body = [f = std::move(f), running = running_] {
+    auto body = [f = std::move(f), running = running_]() mutable {
       f();
+      f = nullptr;  // what it holds may refer to what is gone after join()
       running.done();
     };
     if (rt_) {

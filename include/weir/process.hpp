@@ -369,4 +369,22 @@ void for_each(const context& ctx, Source&& jobs, process_options options, F f) {
   if (ctx.cancelled()) throw std::system_error(ctx.error(), "weir::for_each");
 }
 
+/// The four with default options.
+template <class Source, class F>
+[[nodiscard]] auto process(const context& ctx, Source&& jobs, F f) {
+  return process(ctx, std::forward<Source>(jobs), process_options{}, std::move(f));
+}
+template <class Source, class F>
+[[nodiscard]] auto process_ordered(const context& ctx, Source&& jobs, F f) {
+  return process_ordered(ctx, std::forward<Source>(jobs), process_options{}, std::move(f));
+}
+template <class Source, class F>
+[[nodiscard]] auto map(const context& ctx, Source&& jobs, F f) {
+  return map(ctx, std::forward<Source>(jobs), process_options{}, std::move(f));
+}
+template <class Source, class F>
+void for_each(const context& ctx, Source&& jobs, F f) {
+  for_each(ctx, std::forward<Source>(jobs), process_options{}, std::move(f));
+}
+
 }  // namespace weir

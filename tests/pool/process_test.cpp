@@ -184,6 +184,9 @@ WEIR_RULE(process_test, map_gives_a_vector_in_order_and_for_each_waits_for_all) 
     std::atomic<int> sum{0};
     for_each(background(), numbers(10), {.workers = 3}, [&](int i) { sum += i; });
     EXPECT_EQ(sum, 45);
+    for_each(background(), numbers(3), [&](int i) { sum += i; });
+    EXPECT_EQ(sum, 48) << "with default options";
+    EXPECT_EQ(map(background(), numbers(3), twice).to_vector(), (std::vector<int>{0, 2, 4}));
   });
 }
 

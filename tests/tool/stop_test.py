@@ -162,14 +162,17 @@ class Stop(ToolTest):
     def test_suspending_the_tool_suspends_its_children(self):
         # In a process group of its own, as from a shell: the kernel drops SIGTSTP for a group whose
         # parents are all gone, as those of a test run in the background may be.
-        weir = self.start_jobs("echo $$ >> {0}/pids; while [ ! -e {0}/go ]; do sleep .01; done",
-                               jobs=1, lines=1, prepare=lambda: os.setpgid(0, 0))
+        # The child starts no process of its own: a shell whose vforked child was stopped waits for
+        # that in the kernel, as good as suspended, but not "T".
+        os.mkfifo(f"{self.folder}/go")
+        weir = self.start_jobs("echo $$ >> {0}/pids; read line < {0}/go", jobs=1, lines=1,
+                               prepare=lambda: os.setpgid(0, 0))
         weir.send_signal(signal.SIGTSTP)
         for pid in (weir.pid, self.pids[0]):
             wait_until(lambda pid=pid: state_of(pid) == "T", "all are suspended")
-        with open(f"{self.folder}/go", "wb"):
-            pass
         weir.send_signal(signal.SIGCONT)
+        with open(f"{self.folder}/go", "w", encoding="ascii") as go:
+            go.write("on\n")
         weir.stdin.close()
         self.assertEqual(weir.wait(timeout=PATIENCE), 0)
 

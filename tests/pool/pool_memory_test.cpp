@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// What a pool costs in memory: nothing a job once it is warm, and the same however many pass.
+// WEIR_LONG=1 in the environment lets a hundred million jobs pass instead of five.
+#include "support.hpp"
+
+#include <fstream>
+#include <new>
+
+namespace {
+
+std::atomic<std::int64_t> made{0};
+
+void* counted(std::size_t size) {
+  ++made;
+  if (void* p = std::malloc(size)) return p;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+// Weak: a sanitizer has its own, and nothing is counted then.
+#define WEIR_WEAK __attribute__((weak))
+WEIR_WEAK void* operator new(std::size_t size) { return counted(size); }
+WEIR_WEAK void operator delete(void* p) noexcept { std::free(p); }
+WEIR_WEAK void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace {
+
+using namespace weir_test;
+using namespace weir;
+
+/// Kilobytes of this process that are in memory now.
+std::int64_t resident_kib() {
+  std::ifstream in("/proc/self/status");
+  for (std::string word; in >> word;) {
+    std::int64_t kib = 0;
+    if (word == "VmRSS:" && in >> kib) return kib;
+  }
+  return 0;
+}
+
+class pool_memory_test : public testing::TestWithParam<host> {};
+INSTANTIATE_TEST_SUITE_P(, pool_memory_test, testing::Values(host::tasks, host::threads),
+                         [](const auto& of) {
+                           return of.param == host::tasks ? "tasks" : "threads";
+                         });
+
+TEST_P(pool_memory_test, a_warm_pool_allocates_nothing_for_a_job) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer allocates";
+  pool p{{.workers = 2, .queue = 64, .host = GetParam()}};
+  const auto some = [&](int n) {
+    for (int i = 0; i < n; ++i) {
+      p.post([] {});
+      EXPECT_EQ(p.submit([i, j = i, k = i] { return i + j - k; }).get(), i);
+    }
+    p.wait();
+  };
+  some(2000);
+  const std::int64_t before = made;
+  some(1000);
+  // The runtime's own housekeeping (who is stuck? is it idle?) takes some now and then: not by job.
+  EXPECT_LT(made - before, 40) << "in 2,000 jobs";
+}
+
+TEST_P(pool_memory_test, memory_stays_the_same_however_many_pass) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer keeps what is freed";
+  const std::int64_t all = std::getenv("WEIR_LONG") != nullptr ? 100'000'000 : 3'000'000;
+  pool p{{.workers = 8, .queue = 1024, .host = GetParam()}};
+  std::int64_t after_the_first = 0;
+  for (std::int64_t i = 1; i <= all; ++i) {
+    p.post([] {});
+    if (i == 1'000'000) after_the_first = resident_kib();
+  }
+  p.wait();
+  EXPECT_EQ(p.stats().done, static_cast<std::uint64_t>(all));
+  EXPECT_LE(resident_kib(), after_the_first + 1024);
+  EXPECT_LE(resident_kib(), 16 * 1024);
+}
+
+TEST(memory_bound_test, it_is_what_the_workers_and_the_queue_can_hold) {
+  const pool small{{.workers = 1, .queue = 1}};
+  const pool large{{.workers = 8, .queue = 1'000'000}};
+  EXPECT_GT(small.memory_bound(), 256 * 1024) << "a stack";
+  EXPECT_LT(small.memory_bound(), 512 * 1024);
+  EXPECT_GT(large.memory_bound(), 8 * 256 * 1024 + 100'000'000);
+  EXPECT_LT(large.memory_bound(), 512'000'000);
+}
+
+}  // namespace
