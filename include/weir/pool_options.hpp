@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 
 namespace weir {
 
+class job_tracer;
 class runtime;
 
 /// What submit does when the queue is full.
@@ -162,6 +164,8 @@ struct pool_options {
   /// Two looks at the clock for each job, for timings(), and exact ages. Without it timings() is
   /// empty, and ages are a few milliseconds off.
   bool timings = false;
+  /// Is told of each job as it is submitted, starts and ends; see trace.hpp. Empty: nobody.
+  std::shared_ptr<job_tracer> tracer = {};
 };
 
 }  // namespace weir

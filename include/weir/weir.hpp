@@ -21,4 +21,5 @@
 #include "task_group.hpp"     // tasks that belong to a scope
 #include "testing.hpp"        // code under thousands of schedules
 #include "timer.hpp"          // timer, ticker
+#include "trace.hpp"          // who ran what when
 #include "version.hpp"

@@ -225,6 +225,20 @@ void pool_core::check_alive(const job& j, const job_frame* own) {
 bool pool_core::admit(const ref<job>& given, const context* until, bool may_wait) {
   interruption_point("submit to a pool");
   refuse_if_forked();
+  if (!options_.tracer) return take_in(given, until, may_wait);
+  trace_submitted(*given);
+  try {
+    const bool taken = take_in(given, until, may_wait);
+    if (!taken) trace_unrun(*given, job_end::rejected);
+    return taken;
+  } catch (const std::system_error& e) {
+    const bool refused = e.code() == errc::closed || e.code() == errc::full;
+    trace_unrun(*given, refused ? job_end::rejected : job_end::cancelled);
+    throw;
+  }
+}
+
+bool pool_core::take_in(const ref<job>& given, const context* until, bool may_wait) {
   job& j = *given;
   job_frame* const own = frame_here();
   wake_batch wakes;
@@ -263,9 +277,10 @@ job_list pool_core::make_room(const job& j) noexcept {
 }
 
 /// Ends jobs that are in no list of ours any more.
-void pool_core::give_up(job_list& jobs, std::error_code why) noexcept {
+void pool_core::give_up(job_list& jobs, std::error_code why) const noexcept {
   while (job* j = jobs.front()) {
     jobs.remove(*j);
+    trace_unrun(*j, why == errc::dropped ? job_end::dropped : job_end::cancelled);
     ref<job>::adopt(j)->give_up(why);
   }
 }
@@ -291,6 +306,7 @@ bool pool_core::admit_when_full(const ref<job>& given, const context* until, boo
   if (options_.when_full == when_full::block) return wait_for_room(given, until);
   ++stats_.dropped;  // drop_newest, or drop_oldest with nothing left to drop
   lock_.unlock();
+  trace_unrun(j, job_end::dropped);
   const ref<job> dropped = ref<job>::adopt(&j);
   dropped->give_up(errc::dropped);
   return true;
@@ -353,6 +369,7 @@ void pool_core::cancel_queued(job& j, std::error_code why) {
   const todo rest = settle(wakes);
   lock_.unlock();
   after_settling(wakes, rest);
+  trace_unrun(j, job_end::cancelled);
   mine->give_up(why);
 }
 

@@ -25,6 +25,7 @@
 #include "pool/sizing.hpp"
 #include "weir/detail/job.hpp"
 #include "weir/pool.hpp"
+#include "weir/trace.hpp"
 
 namespace weir::detail {
 
@@ -140,10 +141,17 @@ class pool_core : public shared_object {
   void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
   [[nodiscard]] bool wait_for_end(const context* until, bool& ended);
   [[nodiscard]] pool_stats stats_locked() noexcept;
+  bool take_in(const ref<job>& given, const context* until, bool may_wait);
   bool admit_when_full(const ref<job>& given, const context* until, bool may_wait, job_frame* own);
   bool wait_for_room(const ref<job>& given, const context* until);
 
   // Without the lock.
+  void trace_submitted(job& j) const noexcept;
+  [[nodiscard]] std::int64_t trace_started(const job& j, const pool_worker& worker) const noexcept;
+  void trace_ended(const job& j, const pool_worker& worker, std::int64_t since,
+                   verdict v) const noexcept;
+  /// The end of a job that was never run.
+  void trace_unrun(const job& j, job_end end) const noexcept;
   [[nodiscard]] bool has_brake() const noexcept {
     return options_.brake.min_available > 0 || options_.brake.max_pressure > 0;
   }
@@ -173,7 +181,7 @@ class pool_core : public shared_object {
   void report_uncaught(job& j, const std::exception_ptr& error) noexcept;
   [[nodiscard]] std::int64_t mark_waiting(job_frame* own);
   void unmark_waiting(job_frame* own, std::int64_t count);
-  static void give_up(job_list& jobs, std::error_code why) noexcept;
+  void give_up(job_list& jobs, std::error_code why) const noexcept;
   [[nodiscard]] job_frame* frame_here() const noexcept;
   [[nodiscard]] std::int64_t now() const noexcept;
 

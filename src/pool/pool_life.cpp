@@ -213,6 +213,7 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   cancel_(std::move(cause));
   while (job* j = jobs.front()) {
     jobs.remove(*j);
+    trace_unrun(*j, job_end::returned);
     j->set_pool(nullptr);  // which may be gone before them
     result.jobs_.push_back(ref<job>::adopt(j));
   }

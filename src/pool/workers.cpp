@@ -244,11 +244,15 @@ void pool_core::hand_in_end(job& j, verdict v) {
 verdict pool_core::run(job& j, pool_worker* worker) {
   job_frame frame{this, &j, worker, nullptr};
   const in_frame here(frame);
+  const std::int64_t since = trace_started(j, *worker);
+  verdict v = verdict::failed;
   try {
-    return run_attempt(j, frame);
+    v = run_attempt(j, frame);
   } catch (...) {  // no memory for its context: the job's failure, as if it had thrown that
-    return judge(j, std::current_exception(), ctx_);
+    v = judge(j, std::current_exception(), ctx_);
   }
+  trace_ended(j, *worker, since, v);
+  return v;
 }
 
 verdict pool_core::run_attempt(job& j, job_frame& frame) {

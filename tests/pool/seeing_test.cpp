@@ -2,6 +2,8 @@
 // What a pool tells of itself: counts, times, OpenMetrics text.
 #include "support.hpp"
 
+#include <fstream>
+#include <mutex>
 #include <regex>
 #include <sstream>
 
@@ -11,6 +13,7 @@ using namespace weir_test;
 using namespace weir;
 
 WEIR_RULES(seeing_test);
+WEIR_RULES(tracing_test);
 
 WEIR_RULE(seeing_test, timings_hold_how_long_jobs_waited_and_ran) {
   crew_.run([] {
@@ -73,6 +76,117 @@ TEST(openmetrics_test, a_pools_figures_are_well_formed) {
   EXPECT_NE(out.str().find("weir_pool_jobs_done_total{pool=\"a \\\"strange\\\\name\\\"\\n\"} 5\n"),
             std::string::npos)
       << out.str();
+}
+
+// ---- tracing ------------------------------------------------------------------------------------
+
+/// Writes down what it is told, a word a call.
+class diary final : public job_tracer {
+ public:
+  std::uint64_t submitted(const traced_job& j) noexcept override {
+    write("submitted " + std::string(j.name));
+    return ++last_;
+  }
+  void started(const traced_job& j) noexcept override { write("started " + std::to_string(j.tag)); }
+  void ended(const traced_job& j, job_end end) noexcept override {
+    EXPECT_GE(j.at, j.since);
+    write(std::string(to_string(end)) + " " + std::to_string(j.tag));
+  }
+  [[nodiscard]] std::vector<std::string> words() const {
+    const std::lock_guard lock(mutex_);
+    return words_;
+  }
+
+ private:
+  void write(std::string word) {
+    const std::lock_guard lock(mutex_);
+    words_.push_back(std::move(word));
+  }
+  mutable std::mutex mutex_;  // guards words_
+  std::vector<std::string> words_;
+  std::atomic<std::uint64_t> last_{0};
+};
+
+using words = std::vector<std::string>;
+
+WEIR_RULE(tracing_test, a_tracer_follows_a_job_by_its_tag_through_every_attempt) {
+  crew_.run([] {
+    const auto told = std::make_shared<diary>();
+    pool p{{.workers = 1, .tracer = told}};
+    int attempts = 0;
+    p.submit({.retry = {.attempts = 2, .first = 1ms}, .name = "twice"}, [&] {
+       if (++attempts == 1) throw std::runtime_error("not yet");
+     }).get();
+    p.wait();
+    EXPECT_EQ(told->words(),
+              (words{"submitted twice", "started 1", "again 1", "started 1", "done 1"}));
+  });
+}
+
+WEIR_RULE(tracing_test, a_job_that_is_never_run_is_told_of_as_well) {
+  crew_.run([] {
+    const auto told = std::make_shared<diary>();
+    const auto last = [&] { return told->words().back(); };
+    pool p{{.workers = 1, .queue = 1, .when_full = when_full::drop_oldest, .tracer = told}};
+    p.pause();
+    p.post([] {});  // 1 is for the worker to come
+    p.post([] {});  // 2 takes its place
+    EXPECT_EQ(last(), "dropped 1");
+    EXPECT_FALSE(p.try_submit([] {}));
+    EXPECT_EQ(last(), "rejected 3");
+    auto back = p.stop();
+    EXPECT_EQ(last(), "returned 2");
+    EXPECT_THROW(p.post([] {}), std::system_error);
+    EXPECT_EQ(last(), "cancelled 4");
+  });
+}
+
+WEIR_RULE(tracing_test, a_trace_keeps_the_last_attempts_and_counts_those_it_forgot) {
+  crew_.run([] {
+    const auto trace = std::make_shared<chrome_trace>(3);
+    pool p{{.workers = 1, .name = "mill", .tracer = trace}};
+    for (int i = 0; i < 5; ++i) p.submit({.name = "job " + std::to_string(i)}, [] {}).get();
+    p.wait();
+    std::ostringstream out;
+    trace->write(out);
+    EXPECT_EQ(trace->forgotten(), 2);
+    EXPECT_EQ(out.str().find("job 1"), std::string::npos);
+    EXPECT_LT(out.str().find("job 2"), out.str().find("job 4"));
+    EXPECT_NE(out.str().find(R"("name":"mill 1")"), std::string::npos) << out.str();
+  });
+}
+
+TEST(chrome_trace_test, it_is_json_whatever_the_names) {
+  const auto trace = std::make_shared<chrome_trace>();
+  {
+    pool p{{.workers = 2,
+            .queue = 1,
+            .when_full = when_full::run_in_caller,
+            .name = "a \"strange\\name\"",
+            .tracer = trace}};
+    for (const char* name :
+         {"", "\"\n\t\x01", "Umlaute äöü, and so many that the name is cut: äöüäöüä"}) {
+      for (int i = 0; i < 10; ++i) p.post({.name = name}, [] {});
+    }
+  }
+  const std::string path = testing::TempDir() + "/weir_trace.json";
+  {
+    std::ofstream out(path);
+    trace->write(out);
+  }
+  const std::string check =
+      "python3 -c 'import json,sys; e = json.load(open(sys.argv[1]))[\"traceEvents\"]; "
+      "n = sum(x[\"ph\"] in \"Xbi\" for x in e); assert n == 30, n; "
+      "assert all(x[\"dur\"] >= 0 and x[\"args\"][\"queued_us\"] >= 0 for x in e if x[\"ph\"] == "
+      "\"X\")' " +
+      path;
+  EXPECT_EQ(std::system(check.c_str()), 0);
+  std::remove(path.c_str());
+}
+
+TEST(chrome_trace_test, a_capacity_of_nothing_or_of_everything_is_refused) {
+  EXPECT_THROW(chrome_trace(0), std::invalid_argument);
+  EXPECT_THROW(chrome_trace(~std::size_t{0}), std::invalid_argument);
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ PUBLIC = {
     "outcome.hpp": "pool",
     "histogram.hpp": "pool",
     "metrics.hpp": "pool",
+    "trace.hpp": "pool",
     "pool_coroutine.hpp": "pool",
     "process.hpp": "pool",
     "queue.hpp": "queue",

@@ -98,6 +98,7 @@ class job : public shared_object {
   bool wants_state = false;
   weir::cost cost;
   std::int64_t since = 0;  // when it was queued; while it runs, when it started
+  std::uint64_t tag = 0;   // the tracer's
   std::unique_ptr<job_extras> extras;
   std::exception_ptr last_error;  // of the last attempt; whoever runs it
 
