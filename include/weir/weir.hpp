@@ -3,6 +3,7 @@
 // Everything of Weir's library in one include, but for the coroutines' words (coroutine.hpp and
 // pool_coroutine.hpp), which cost the compiler time. Each header can be read, and included, alone.
 
+#include "advise.hpp"         // is a pool worth it?
 #include "channel.hpp"        // typed queues between tasks and threads
 #include "context.hpp"        // cancellation, deadlines, values
 #include "debug.hpp"          // who waits for what

@@ -43,6 +43,7 @@ PUBLIC = {
     "resource_pool.hpp": "sync",
     "task_group.hpp": "pool",
     "pool.hpp": "pool",
+    "advise.hpp": "pool",
     "pool_options.hpp": "pool",
     "future.hpp": "pool",
     "outcome.hpp": "pool",
