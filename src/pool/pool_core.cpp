@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "runtime/carrier.hpp"
 #include "runtime/process.hpp"
 #include "sync/wait.hpp"
 
@@ -39,6 +40,12 @@ void subtract(cost& sum, const cost& c) noexcept {
 }  // namespace
 
 // ---- the queue; the lock is held ----------------------------------------------------------------
+
+/// Tells the scheduler how much was done, by one that is about to wait: fine work stays together.
+void pool_core::note_grain() noexcept {
+  const std::uint32_t done = std::exchange(operations_, 0);
+  if (carrier* c = carrier::current()) c->grain.count_operations(done);
+}
 
 /// Is there nothing but the pause in its way? The brake lets one run, so that the pool gets on.
 bool pool_core::may_start(const job& j) const noexcept {
@@ -114,6 +121,7 @@ void pool_core::start(job& j) noexcept {
 void pool_core::retire(job& j, verdict v) noexcept {
   running_.remove(j);
   --stats_.running;
+  ++operations_;
   if (timings_) timings_->running.record(std::chrono::nanoseconds(now() - j.since));
   subtract(running_cost_, j.cost);
   switch (v) {
@@ -244,6 +252,7 @@ bool pool_core::take_in(const ref<job>& given, const context* until, bool may_wa
   wake_batch wakes;
   lock_.lock();
   ++stats_.submitted;
+  ++operations_;
   check_alive(j, own);
   j.retain();  // the queue's reference
   job_list dropped;
@@ -316,6 +325,7 @@ bool pool_core::wait_for_room(const ref<job>& given, const context* until) {
   wait_node node;
   node.value = given.get();
   ++waiting_submitters_;
+  note_grain();
   const auto queued = static_cast<std::size_t>(depth_);
   if (wait_in(lock_, submitters_, node, until,
               {.kind = &room_wait, .object = this, .amount = queued})) {

@@ -116,6 +116,7 @@ class pool_core : public shared_object {
   ~pool_core() override;
 
   // All of these with the lock held.
+  void note_grain() noexcept;
   [[nodiscard]] bool may_start(const job& j) const noexcept;
   [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && stats_.running == 0; }
   [[nodiscard]] bool has_room(const job& j) const noexcept;
@@ -225,6 +226,7 @@ class pool_core : public shared_object {
   std::uint64_t sample_ended_ = 0;
   bool sample_backlog_ = false;
   pool_stats stats_;
+  std::uint32_t operations_ = 0;  // since the scheduler last looked: how fine the work's grain is
   std::unique_ptr<pool_timings> timings_;  // with .timings
   std::vector<std::thread> threads_;
 };

@@ -101,6 +101,7 @@ void pool_core::refuse_waiting(wake_batch& wakes, refusal why) noexcept {
 /// Waits in enders_ for a change; true when it was the end. `lock_` is held, and then not.
 bool pool_core::wait_for_end(const context* until, bool& ended) {
   wait_node node;
+  note_grain();
   const auto queued = static_cast<std::size_t>(depth_);
   const bool in_time =
       wait_in(lock_, enders_, node, until, {.kind = &drain_wait, .object = this, .amount = queued});

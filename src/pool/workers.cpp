@@ -162,6 +162,7 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
     wait_node node;
     node.value = &mine;
     ++idle_count_;
+    note_grain();
     (void)wait_in(lock_, idle_, node, nullptr, {.kind = &job_wait, .object = this});
     return mine.given;  // null: counted out by settle()
   }
