@@ -56,7 +56,8 @@ time_ns monitor::look(time_ns last_period) noexcept {
   using look_again = runtime_core::look_again;
   look_again when = look_again::not_now;
   registry::instance().for_each_runtime(
-      [&](runtime_core& core) { when = std::max(when, core.look_after(steady_now())); });
+      [&](runtime_core& core) { when = std::max(when, core.look_after(steady_now())); },
+      std::move(room_));
   switch (when) {
     case look_again::not_now: return never;
     case look_again::soon: return look_first_ns;

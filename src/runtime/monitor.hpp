@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "runtime/clock.hpp"
+#include "runtime/registry.hpp"
 
 namespace weir::detail {
 
@@ -42,6 +43,7 @@ class monitor {
   /// Looks at every runtime; when to look next.
   [[nodiscard]] time_ns look(time_ns last_period) noexcept;
 
+  registry::kept_runtimes room_;          // of look(); its thread's only
   std::atomic<std::uint32_t> wanted_{0};  // `look` and `dump`; it sleeps on this
   std::atomic<bool> started_{false};
   std::atomic<bool> asleep_{false};

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "runtime/clock.hpp"
 #include "weir/detail/waiter.hpp"
@@ -40,9 +41,11 @@ class registry {
   void add(thread_wait& w) noexcept;
   void remove(thread_wait& w) noexcept;
 
-  /// f(runtime_core&) for each that is not about to be destroyed; it stays meanwhile.
+  using kept_runtimes = std::vector<std::shared_ptr<runtime_core>>;
+  /// f(runtime_core&) for each that is not about to be destroyed; it stays meanwhile. Who comes
+  /// often brings an empty vector that it keeps: nothing is allocated then.
   template <class F>
-  void for_each_runtime(F f);
+  void for_each_runtime(F f, kept_runtimes&& room = {});
   template <class F>
   void for_each_thread(F f) {
     const std::lock_guard lock(m_);

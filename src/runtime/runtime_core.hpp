@@ -254,15 +254,15 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
 };
 
 template <class F>
-void registry::for_each_runtime(F f) {
-  std::vector<std::shared_ptr<runtime_core>> all;  // ends after the lock: so may one of them
+void registry::for_each_runtime(F f, kept_runtimes&& room) {
   {
     const std::lock_guard lock(m_);
     for (runtime_core* core = runtimes_; core != nullptr; core = core->next) {
-      if (auto keep = core->weak_from_this().lock()) all.push_back(std::move(keep));
+      if (auto keep = core->weak_from_this().lock()) room.push_back(std::move(keep));
     }
   }
-  for (const auto& core : all) f(*core);
+  for (const auto& core : room) f(*core);
+  room.clear();  // without the lock: one of them may end here
 }
 
 }  // namespace weir::detail

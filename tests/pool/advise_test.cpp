@@ -30,7 +30,7 @@ TEST(advise_test, jobs_that_are_too_small_belong_into_a_loop) {
 }
 
 TEST(advise_test, jobs_that_compute_for_long_get_a_worker_a_cpu) {
-  const advice a = advise([] { compute(3ms); });
+  const advice a = advise([] { compute(10ms); });
   EXPECT_EQ(a.workers, default_carriers()) << a.text();
   EXPECT_EQ(a.best, default_carriers() > 1 ? way::pool : way::inline_loop) << a.text();
   EXPECT_EQ(a.batch, 1);

@@ -58,8 +58,7 @@ TEST_P(pool_memory_test, a_warm_pool_allocates_nothing_for_a_job) {
   some(2000);
   const std::int64_t before = made;
   some(1000);
-  // The runtime's own housekeeping (who is stuck? is it idle?) takes some now and then: not by job.
-  EXPECT_LT(made - before, 40) << "in 2,000 jobs";
+  EXPECT_LE(made - before, 4) << "in 2,000 jobs: of the runtime, which may start a thread";
 }
 
 TEST_P(pool_memory_test, memory_stays_the_same_however_many_pass) {
