@@ -81,6 +81,7 @@ class context {
   /// The root that is never done: the same as background().
   context() = default;
   /// A context that is done when `token` is asked to stop (with errc::cancelled).
+  // (What after_func() was given for it is kept until the source has been asked to stop.)
   explicit context(std::stop_token token);
   context(const context&) = default;
   context& operator=(const context&) = default;

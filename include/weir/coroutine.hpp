@@ -218,7 +218,15 @@ class send_awaiter {
   }
   send_awaiter(send_awaiter&&) noexcept(std::is_nothrow_move_constructible_v<T>) = default;
   send_awaiter& operator=(send_awaiter&&) = delete;
-  ~send_awaiter() { (void)transfer_.abandon(); }
+  ~send_awaiter() {
+    (void)transfer_.abandon();
+    if constexpr (boxed) {
+      try {
+        give_back();   // destroyed while it waited, or could not
+      } catch (...) {  // NOLINT: there is nowhere else to put it; see channel.hpp
+      }
+    }
+  }
 
   [[nodiscard]] bool await_ready() {
     if constexpr (boxed) box_ = std::make_unique<T>(std::move(value()));
@@ -230,7 +238,7 @@ class send_awaiter {
   Result await_resume() {
     const transfer result = transfer_.finish();
     if constexpr (boxed) {
-      if (result != transfer::moved) channel_state<T>::give_back(value(), std::move(*box_));
+      if (result != transfer::moved) give_back();
     }
     if (result == transfer::closed) throw_channel_closed("send on closed channel");
     if constexpr (!std::is_void_v<Result>) return result == transfer::moved;
@@ -242,6 +250,10 @@ class send_awaiter {
       : to_(std::move(to)),
         transfer_(coroutine_transfer::direction::send, to_.get(), std::move(until)) {}
   T& value() noexcept { return theirs_ != nullptr ? *theirs_ : *copy_; }
+  /// What was not sent is its owner's again.
+  void give_back() {
+    if (const auto mine = std::move(box_)) channel_state<T>::give_back(value(), std::move(*mine));
+  }
   void* element() noexcept {
     if constexpr (boxed) {
       return &box_;

@@ -55,6 +55,8 @@ concept selectable = requires(C& c) {
 /// Decides; throws channel_closed if a send case on a closed channel is chosen.
 [[nodiscard]] std::size_t select_records(std::span<const select_record> records);
 
+[[noreturn]] void throw_case_spent();
+
 /// A case's channel. One that was passed as an lvalue outlives the select, and is not counted: that
 /// would be two atomic operations a case. A temporary is held, and so is what a select_case keeps.
 template <class T>
@@ -80,6 +82,7 @@ class receive_case {
  public:
   receive_case(case_channel<T> ch, F f) : channel_(std::move(ch)), f_(std::move(f)) {}
   [[nodiscard]] select_record record() {
+    out_.reset();  // of the last select, if this case is used again: a close leaves it as it is
     return {.kind = case_kind::receive, .core = channel_.get(), .element = &out_};
   }
   void run() {
@@ -115,6 +118,7 @@ class send_case {
   send_case(case_channel<T> ch, T value, F f)
       : channel_(std::move(ch)), own_(std::move(value)), f_(std::move(f)) {}
   [[nodiscard]] select_record record() {
+    if (spent_) throw_case_spent();
     T* value = owner_ != nullptr ? owner_ : &*own_;
     if constexpr (boxed) {
       if (!box_) box_ = std::make_unique<T>(std::move(*value));
@@ -123,7 +127,10 @@ class send_case {
       return {.kind = case_kind::send, .core = channel_.get(), .element = value};
     }
   }
-  void run() { f_(); }
+  void run() {
+    spent_ = !std::is_trivially_copyable_v<T>;
+    f_();
+  }
   /// Makes the case own its value: for a case that outlives the expression it was written in.
   void keep() {
     channel_.hold();
@@ -146,6 +153,7 @@ class send_case {
   T* owner_ = nullptr;
   std::optional<T> own_;
   std::conditional_t<boxed, std::unique_ptr<T>, std::monostate> box_{};
+  bool spent_ = false;  // its value has been sent
   F f_;
 };
 
@@ -259,7 +267,9 @@ std::size_t select(Cases&&... cases) {
   return chosen;
 }
 
-/// A case whose kind is known only at run time. Made from any of the above.
+/// A case whose kind is known only at run time. Made from any of the above. It may be used in one
+/// select after the other, but for a send case whose value has been sent (unless T is trivially
+/// copyable): that throws std::logic_error.
 class select_case {
  public:
   template <class C>

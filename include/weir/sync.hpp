@@ -15,6 +15,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "context.hpp"
@@ -46,8 +47,9 @@ class wait_group {
     detail::check_callable(f, "wait_group::go");
     add();
     try {
-      weir::go([f = std::move(f), self = *this]() mutable {
-        f();
+      weir::go([f = std::optional<F>(std::move(f)), self = *this]() mutable {
+        (*f)();
+        f.reset();  // what it holds may be its waiter's
         self.done();
       });
     } catch (...) {

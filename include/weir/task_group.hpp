@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -74,17 +75,18 @@ class task_group {
   template <class F>
   void start(F f) {
     try {
-      weir::go([f = std::move(f), s = state_]() mutable {
+      weir::go([held = std::optional<F>(std::move(f)), s = state_]() mutable {
         std::exception_ptr error;
         try {
           if constexpr (std::invocable<F&, const context&>) {
-            f(detail::group_context(*s));
+            (*held)(detail::group_context(*s));
           } else {
-            f();
+            (*held)();
           }
         } catch (...) {
           error = std::current_exception();
         }
+        held.reset();  // what it holds may be its waiter's
         detail::leave_group(*s, std::move(error));
       });
     } catch (...) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "weir/detail/channel_core.hpp"
 
+#include <array>
 #include <mutex>
 #include <new>
 #include <stdexcept>
@@ -10,6 +11,7 @@
 #include "runtime/carrier.hpp"
 #include "sync/wait.hpp"
 #include "weir/channel.hpp"
+#include "weir/select.hpp"
 
 namespace weir::detail {
 
@@ -142,6 +144,10 @@ transfer channel_core::complete_locked(transfer step, wake_batch& wakes, wait_li
     wakes.wake_all();
     return step;
   }
+  if (signal && how.until != nullptr && how.until->done_core() != nullptr) {
+    lock.unlock();
+    return wait_for_signal(*how.until);
+  }
   report_operations();
   wait_node node;
   node.value = element;
@@ -152,8 +158,17 @@ transfer channel_core::complete_locked(transfer step, wake_batch& wakes, wait_li
   return node.ok ? transfer::moved : transfer::closed;
 }
 
+/// One context's done() with another context: two signals have no order in which they could be
+/// locked together, and may be the same. A select takes one after the other.
+transfer channel_core::wait_for_signal(const context& until) {
+  const std::array<select_record, 2> both{{{.kind = case_kind::done, .core = this},
+                                           {.kind = case_kind::done, .core = until.done_core()}}};
+  return select_records(both) == 0 ? transfer::closed : transfer::cancelled;
+}
+
 bool channel_core::close() noexcept {
   interruption_point("close of a channel");
+  const auto keep = ref<channel_core>::share(this);  // who sees it closed may end the last handle
   wake_batch wakes;
   if (!mark_closed(wakes)) return false;
   wakes.wake_all();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "weir/context.hpp"
 
+#include <new>
 #include <stdexcept>
 
 #include "runtime/runtime_core.hpp"
@@ -95,6 +96,32 @@ void cancel_node::leave_parent() noexcept {
 
 // ---- cancelling ---------------------------------------------------------------------------------
 
+namespace {
+
+/// Nobody can be told if it can not be started. In a forked child nothing of Weir's runs, so this
+/// does not; without memory for a task it runs here.
+void start_callback(std::function<void()> f) {
+  try {
+    go("after_func", f);
+  } catch (const std::system_error& e) {
+    if (e.code() != errc::forked) f();
+  } catch (const std::bad_alloc&) {
+    f();
+  }
+}
+
+/// Runs the stop callbacks: here, or, where a deadline has passed and no task could wait, in one.
+void request_stop(std::stop_source source) {
+  const carrier* const c = carrier::current();
+  if (c == nullptr || carrier::current_task() != nullptr) {
+    source.request_stop();
+  } else {
+    start_callback([source]() mutable { source.request_stop(); });
+  }
+}
+
+}  // namespace
+
 void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
   interruption_point("cancel of a context");
   // First all below are done, and then anybody is told: whoever calls cancel() finds them so when
@@ -115,6 +142,10 @@ void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
   }
   for (const cancelled_node& n : marked) n.node->marking_.unlock();
   for (cancelled_node& n : marked) n.node->tell(n);
+  // Last: what it calls may do anything: cancel this again, or wait for those who were just told.
+  for (cancelled_node& n : marked) {
+    if (n.stop_source) request_stop(std::move(*n.stop_source));
+  }
 }
 
 bool cancel_node::mark(errc error, const std::exception_ptr& cause, cancelled_nodes& marked) {
@@ -142,11 +173,9 @@ bool cancel_node::mark(errc error, const std::exception_ptr& cause, cancelled_no
 void cancel_node::tell(cancelled_node& mine) noexcept {
   interruption_point("wake-ups of a cancelled context");
   done->wake_receivers();
-  for (const auto& c : mine.callbacks) go("after_func", std::move(c->f));
+  for (const auto& c : mine.callbacks) start_callback(std::move(c->f));
   if (timers_) timers_->remove(*this);
   leave_parent();
-  // Last: what it calls may do anything, cancel this again included.
-  if (mine.stop_source) mine.stop_source->request_stop();
 }
 
 std::error_code cancel_node::error() const noexcept {

@@ -272,7 +272,8 @@ class bucket_state final : public limit_state {
   [[nodiscard]] time_ns due(std::int64_t n, time_ns now) const noexcept override {
     const wide at = base(now) + n * interval_ - depth_;
     const wide rounded_up = (at + ticks_per_ns - 1) >> tick_bits;
-    return rounded_up < wide{never} ? static_cast<time_ns>(rounded_up) : never - 1;
+    // A bucket may be deeper, or emptier, than there is time on either side.
+    return static_cast<time_ns>(std::clamp(rounded_up, wide{-never}, wide{never - 1}));
   }
   void take(std::int64_t n, time_ns now) noexcept override {
     full_at_ = base(now) + n * interval_;

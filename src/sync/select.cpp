@@ -272,6 +272,10 @@ class selection {
 
 }  // namespace
 
+void throw_case_spent() {
+  throw std::logic_error("weir::select: this on_send case's value has been sent: make a new case");
+}
+
 std::size_t select_records(std::span<const select_record> records) {
   if (records.size() <= usual) {
     std::array<channel_core*, usual> room;

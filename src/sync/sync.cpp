@@ -73,7 +73,7 @@ void wait_group::add(std::int64_t n) const {
     if (n > 0 && s.count > std::numeric_limits<std::int64_t>::max() - n) {
       throw std::logic_error("weir: wait_group counter overflows");
     }
-    if (n < 0 && s.count < -n) {
+    if (n < 0 && s.count + n < 0) {
       throw std::logic_error("weir: negative wait_group counter: more done() than add()");
     }
     s.count += n;
@@ -222,6 +222,10 @@ bool acquire_from(semaphore_state& s, std::int64_t n, const context* until) {
   if (until == nullptr && n > s.size) {
     throw std::invalid_argument("weir::semaphore: acquire of " + std::to_string(n) + " from " +
                                 std::to_string(s.size) + " would wait for ever");
+  }
+  if (n > s.size) {  // as in Go: it waits for its context, and nobody behind it
+    wait_for_nothing(until, semaphore_wait);
+    return false;
   }
   s.lock.lock();
   if (n <= s.free && s.waiters.empty()) {

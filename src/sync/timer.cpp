@@ -83,21 +83,25 @@ class timer_state final : public shared_object, public timer_entry, private time
     return {.again = time_plus(due(), (missed + 1) * period_)};
   }
 
-  timer_entry::deferred* abandon() override {
-    if (!f_) return nullptr;
-    abandoned_ = true;
-    return this;
-  }
+  timer_entry::deferred* abandon() override { return f_ ? &dropped_ : nullptr; }
 
   void finish() override {
     const auto self = ref<timer_state>::adopt(this);
-    if (!abandoned_) go("after_func", f_);
+    go("after_func", f_);
   }
+
+  /// What is left to do when its runtime ends: nothing is called, the reference goes. The timer may
+  /// be started again, on another.
+  struct dropped final : timer_entry::deferred {
+    explicit dropped(timer_state& t) : timer(t) {}
+    void finish() override { const auto self = ref<timer_state>::adopt(&timer); }
+    timer_state& timer;
+  };
 
   std::mutex m_;  // guards timers_; taken before the queue's lock
   ref<timer_queue> timers_;
   relaxed<time_ns> period_{0};  // written while not in a queue
-  bool abandoned_ = false;      // by the queue, before finish()
+  dropped dropped_{*this};
   const std::function<void()> f_;
 };
 

@@ -103,6 +103,7 @@ class channel_core : public shared_object {
   void clear_locked() noexcept;
   /// Tells the scheduler how many operations there were; `lock` is held.
   void report_operations() noexcept;
+  transfer wait_for_signal(const context& until);
 
   spin_lock lock;  // guards everything below
   bool closed_plain = false;
