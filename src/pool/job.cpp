@@ -40,6 +40,11 @@ void job::give_up(std::error_code why) noexcept {
   completed();
 }
 
+void job::stir(wake_batch& wakes) noexcept {
+  const std::lock_guard lock(lock_);
+  while (wait_node* n = waiters_.claim_front()) wakes.add(*n);
+}
+
 bool job::done() noexcept {
   const std::lock_guard lock(lock_);
   return done_;
@@ -53,23 +58,32 @@ ref<pool_core> job::pool() noexcept {
 
 bool job::wait(const context* until) {
   interruption_point("wait for a future");
-  if (const ref<pool_core> in = pool()) in->help(*this);
-  const context* const own = extras && extras->ctx ? &*extras->ctx : nullptr;
-  for (bool own_done = own == nullptr;;) {
-    lock_.lock();
-    if (done_) {
-      lock_.unlock();
-      return true;
+  const context* own = extras && extras->ctx ? &*extras->ctx : nullptr;
+  if (own != nullptr && own->done_core() == nullptr) own = nullptr;
+  for (;;) {
+    if (const ref<pool_core> in = pool()) in->help(*this);
+    if (own != nullptr && until != nullptr) {
+      switch (select(on_receive(done_channel(false)), on_done(*own), on_done(*until))) {
+        case 0: return true;
+        case 2: return false;
+        default: break;
+      }
+    } else {
+      lock_.lock();
+      if (done_) {
+        lock_.unlock();
+        return true;
+      }
+      wait_node node;
+      if (wait_in(lock_, waiters_, node, own != nullptr ? own : until,
+                  {.kind = &future_wait, .object = this})) {
+        continue;  // it is over, or queued again
+      }
+      if (own == nullptr) return false;
     }
-    wait_node node;
-    if (wait_in(lock_, waiters_, node, own_done ? until : own,
-                {.kind = &future_wait, .object = this})) {
-      return true;
-    }
-    if (own_done) return false;
     // The job's own context is done: if it is queued still, that is its end.
-    own_done = true;
     if (const ref<pool_core> in = pool()) in->cancel_queued(*this, own->error());
+    own = nullptr;
   }
 }
 
@@ -156,7 +170,7 @@ pool_base::pool_base(const context& parent, pool_options options, make_state mak
 
 pool_base::~pool_base() {
   core_->close();
-  core_->resume();
+  core_->resume(true);
   (void)core_->wait(nullptr);
   core_->join();
 }

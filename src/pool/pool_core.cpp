@@ -22,19 +22,9 @@ constexpr int passed_over_max = 16;
 /// Is there room for `more` beside `used`, where 0 in `all` is no bound?
 bool fits(const cost& used, const cost& more, const cost& all) noexcept {
   const auto one = [](std::int64_t u, std::int64_t m, std::int64_t a) {
-    return a == 0 || m <= a - u;
+    return a == 0 || m == 0 || m <= a - u;
   };
   return one(used.memory, more.memory, all.memory) && one(used.units, more.units, all.units);
-}
-
-void add(cost& sum, const cost& c) noexcept {
-  sum.memory += c.memory;
-  sum.units += c.units;
-}
-
-void subtract(cost& sum, const cost& c) noexcept {
-  sum.memory -= c.memory;
-  sum.units -= c.units;
 }
 
 }  // namespace
@@ -49,7 +39,8 @@ void pool_core::note_grain() noexcept {
 
 /// Is there nothing but the pause in its way? The brake lets one run, so that the pool gets on.
 bool pool_core::may_start(const job& j) const noexcept {
-  return fits(running_cost_, j.cost, options_.budget) && (!held_ || stats_.running == 0);
+  return fits(running_cost_, j.cost, options_.budget) &&
+         (!held_ || static_cast<std::int64_t>(stats_.running) <= inside_);
 }
 
 bool pool_core::has_room(const job& j) const noexcept {
@@ -203,14 +194,15 @@ pool_core::todo pool_core::settle(wake_batch& wakes) noexcept {
   if (!paused_ && depth_ > starting_ && workers_ < target_ && may_start(*best())) {
     ++workers_;
     ++starting_;
-    rest.start_worker = true;
+    if (options_.host == host::threads) ++registering_;
+    rest.start_worker = ++last_number_;
   }
   return rest;
 }
 
 void pool_core::after_settling(wake_batch& wakes, todo rest) {
   wakes.wake_all();
-  if (rest.start_worker) start_worker();
+  if (rest.start_worker != 0) start_worker(rest.start_worker);
   if (rest.watch) watch_later();
 }
 
@@ -260,12 +252,18 @@ bool pool_core::take_in(const ref<job>& given, const context* until, bool may_wa
   if (has_room(j)) {
     enqueue(j);
     const todo rest = settle(wakes);
+    // The job may end this pool while we are at it.
+    const auto keep = rest || !dropped.empty() ? ref<pool_core>::share(this) : ref<pool_core>();
     lock_.unlock();
     after_settling(wakes, rest);
     give_up(dropped, errc::dropped);
     return true;
   }
-  return admit_when_full(given, until, may_wait, own);
+  if (dropped.empty()) return admit_when_full(given, until, may_wait, own);
+  const auto keep = ref<pool_core>::share(this);
+  const bool taken = admit_when_full(given, until, may_wait, own);
+  give_up(dropped, errc::dropped);
+  return taken;
 }
 
 /// Takes the jobs that have waited longest out of the queue until j fits. The lock is held.

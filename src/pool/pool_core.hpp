@@ -15,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -30,6 +31,16 @@
 namespace weir::detail {
 
 class runtime_core;
+
+inline void add(cost& sum, const cost& c) noexcept {
+  sum.memory += c.memory;
+  sum.units += c.units;
+}
+
+inline void subtract(cost& sum, const cost& c) noexcept {
+  sum.memory -= c.memory;
+  sum.units -= c.units;
+}
 
 /// What became of an attempt.
 enum class verdict { done, failed, cancelled, again };
@@ -72,7 +83,7 @@ class pool_core : public shared_object {
   void join();
   void resize(worker_count n);
   void pause();
-  void resume();
+  void resume(bool for_good = false);
 
   [[nodiscard]] pool_stats stats();
   [[nodiscard]] pool_timings timings();
@@ -103,9 +114,9 @@ class pool_core : public shared_object {
   };
   /// What is left to do when the lock is dropped.
   struct todo {
-    bool start_worker = false;  // which is counted already
-    bool watch = false;         // the watchdog and the brake: look again later
-    explicit operator bool() const noexcept { return start_worker || watch; }
+    int start_worker = 0;  // its number, or 0: none; it is counted already
+    bool watch = false;    // the watchdog and the brake: look again later
+    explicit operator bool() const noexcept { return start_worker != 0 || watch; }
   };
   /// Why who waited for room gets none: its node's weight.
   enum refusal : std::int64_t { refused_cancelled, refused_closed };
@@ -122,6 +133,9 @@ class pool_core : public shared_object {
   [[nodiscard]] bool has_room(const job& j) const noexcept;
   [[nodiscard]] bool nothing_queued() const noexcept { return depth_ == 0 && retrying_count_ == 0; }
   [[nodiscard]] bool drained() const noexcept;
+  [[nodiscard]] bool all_ended() const noexcept {
+    return ended_ == last_number_ && registering_ == 0;
+  }
   void enqueue(job& j) noexcept;
   void unqueue(job& j) noexcept;
   [[nodiscard]] job* best() noexcept;
@@ -133,7 +147,7 @@ class pool_core : public shared_object {
   void admit_waiting(wake_batch& wakes) noexcept;
   static void wake_list(wait_list& list, wake_batch& wakes) noexcept;
   void retire(job& j, verdict v) noexcept;
-  void settle_finished(job& j, verdict v, wake_batch& wakes,
+  void settle_finished(job& j, verdict& v, wake_batch& wakes,
                        std::optional<channel<std::monostate>>& signal) noexcept;
   void end_waits(wake_batch& wakes, bool ended) noexcept;
   void check_alive(const job& j, const job_frame* own);
@@ -157,7 +171,7 @@ class pool_core : public shared_object {
     return options_.brake.min_available > 0 || options_.brake.max_pressure > 0;
   }
   void after_settling(wake_batch& wakes, todo rest);
-  void start_worker();
+  void start_worker(int number);
   void be_worker(int number);
   [[nodiscard]] job* next_job(job* finished, verdict v, bool first);
   void hand_in_begin(job& j, verdict v);
@@ -213,11 +227,14 @@ class pool_core : public shared_object {
   std::int64_t starting_ = 0;  // workers that have been started and not asked for a job yet
   std::int64_t workers_ = 0;
   std::int64_t target_;
-  int last_number_ = 0;  // of the workers that were started…
+  int last_number_ = 0;  // of the workers that were, or are being, started…
   int ended_ = 0;        // …and of those that have ended
+  int registering_ = 0;  // threads that are not in threads_ yet
   bool closed_ = false;
+  bool stopped_ = false;  // no job is tried again
   bool paused_ = false;
-  bool held_ = false;  // by the brake: one job at a time
+  bool never_pauses_ = false;  // its destructor waits for the end
+  bool held_ = false;          // by the brake: one job at a time
   bool watching_ = false;
   // With adaptive: since when, by which clocks, and with what, its next sample is measured.
   std::optional<sizing> sizing_;
@@ -228,7 +245,7 @@ class pool_core : public shared_object {
   pool_stats stats_;
   std::uint32_t operations_ = 0;  // since the scheduler last looked: how fine the work's grain is
   std::unique_ptr<pool_timings> timings_;  // with .timings
-  std::vector<std::thread> threads_;
+  std::list<std::thread> threads_;
 };
 
 }  // namespace weir::detail

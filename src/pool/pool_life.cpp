@@ -71,7 +71,7 @@ void pool_core::describe(job& j, const context* ctx, job_options&& options) {
     return;
   }
   j.extras = std::make_unique<job_extras>();
-  if (ctx != nullptr && ctx->done_core() != nullptr) j.extras->ctx = *ctx;
+  if (ctx != nullptr && ctx->state() != nullptr) j.extras->ctx = *ctx;
   j.extras->timeout = options.timeout;
   j.extras->retry = std::move(options.retry);
   j.extras->name = std::move(options.name);
@@ -146,6 +146,7 @@ std::int64_t pool_core::mark_waiting(job_frame* own) {
   for (job_frame* f = own; f != nullptr && !(f->pool == this && f->waits); f = f->below) {
     if (f->pool != this) continue;
     f->waits = true;
+    subtract(running_cost_, f->running->cost);  // or what it waits for might never fit
     ++count;
   }
   inside_ += count;
@@ -158,6 +159,7 @@ void pool_core::unmark_waiting(job_frame* own, std::int64_t count) {
   for (job_frame* f = own; count > 0; f = f->below) {
     if (f->pool != this) continue;
     f->waits = false;
+    add(running_cost_, f->running->cost);
     --count;
   }
 }
@@ -186,6 +188,7 @@ job_list pool_core::take_queued() noexcept {
 void pool_core::cancel_all(std::error_code why) {
   wake_batch wakes;
   lock_.lock();
+  stopped_ = true;  // its context is done
   job_list jobs = take_queued();
   refuse_waiting(wakes, refused_cancelled);
   const todo rest = settle(wakes);
@@ -204,7 +207,7 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   unrun_jobs result;
   wake_batch wakes;
   lock_.lock();
-  closed_ = true;
+  closed_ = stopped_ = true;
   job_list jobs = take_queued();
   refuse_waiting(wakes, refused_cancelled);
   const todo rest = settle(wakes);
@@ -223,9 +226,9 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
 
 void pool_core::join() {
   const bool inside = frame_here() != nullptr;
-  std::vector<std::thread> threads;
+  std::list<std::thread> threads;
   lock_.lock();
-  if (inside || ended_ == last_number_) {
+  if (inside || all_ended()) {
     threads.swap(threads_);
     lock_.unlock();
   } else {
@@ -256,13 +259,14 @@ void pool_core::resize(worker_count n) {
 
 void pool_core::pause() {
   const std::lock_guard lock(lock_);
-  paused_ = true;
+  paused_ = !never_pauses_;
 }
 
-void pool_core::resume() {
+void pool_core::resume(bool for_good) {
   wake_batch wakes;
   lock_.lock();
   paused_ = false;
+  if (for_good) never_pauses_ = true;
   const todo rest = settle(wakes);
   lock_.unlock();
   after_settling(wakes, rest);

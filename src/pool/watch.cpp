@@ -80,6 +80,10 @@ void pool_core::watch() noexcept try {
 /// Under the lock: whether it is time for another count of workers, and which.
 void pool_core::adapt() noexcept {
   if (!sizing_) return;
+  if (paused_ || held_) {  // nothing can be learned now
+    sample_since_ = 0;
+    return;
+  }
   const std::int64_t at = now();
   const std::int64_t cpu = cpu_used();
   const std::uint64_t ended = stats_.done + stats_.failed + stats_.retried;

@@ -74,20 +74,20 @@ job_frame* pool_core::frame_here() const noexcept {
 
 /// One has been counted, in workers_ and starting_; if it can not be had and there is no other, who
 /// asked for it hears of it, and its job stays queued for the next attempt.
-void pool_core::start_worker() {
-  int number = 0;
-  {
-    const std::lock_guard lock(lock_);
-    number = ++last_number_;
-  }
+void pool_core::start_worker(int number) {
+  wake_batch wakes;
   try {
     const std::string name = options_.name + " " + std::to_string(number);
     auto body = [self = ref<pool_core>::share(this), number] { self->be_worker(number); };
     if (options_.host == host::threads) {
-      std::thread thread(std::move(body));
-      pthread_setname_np(thread.native_handle(), name.substr(0, 15).c_str());
+      const std::string short_name = name.substr(0, 15);
+      std::list<std::thread> one(1);
+      one.front() = std::thread(std::move(body));
+      pthread_setname_np(one.front().native_handle(), short_name.c_str());
       const std::lock_guard lock(lock_);
-      threads_.push_back(std::move(thread));
+      threads_.splice(threads_.end(), one);
+      --registering_;
+      if (all_ended()) wake_list(joiners_, wakes);  // it was that quick
     } else {
       where_.start(where_.new_task(name, body_ops_of<decltype(body)>, &body));
     }
@@ -98,10 +98,13 @@ void pool_core::start_worker() {
       --workers_;
       --starting_;
       ++ended_;
+      if (options_.host == host::threads) --registering_;
+      if (all_ended()) wake_list(joiners_, wakes);
       alone = workers_ == 0;
     }
     if (alone) fail_all(std::current_exception());
   }
+  wakes.wake_all();
 }
 
 void pool_core::be_worker(int number) {
@@ -130,7 +133,7 @@ void pool_core::be_worker(int number) {
   {
     const std::lock_guard lock(lock_);
     ++ended_;
-    if (ended_ == last_number_) wake_list(joiners_, wakes);
+    if (all_ended()) wake_list(joiners_, wakes);
   }
   wakes.wake_all();
 }
@@ -162,6 +165,13 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
     wait_node node;
     node.value = &mine;
     ++idle_count_;
+    admit_waiting(wakes);  // a free hand is room, and with a queue of 0 the only one
+    if (!wakes.empty()) {
+      --idle_count_;
+      lock_.unlock();
+      wakes.wake_all();
+      continue;
+    }
     note_grain();
     (void)wait_in(lock_, idle_, node, nullptr, {.kind = &job_wait, .object = this});
     return mine.given;  // null: counted out by settle()
@@ -173,6 +183,7 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
 /// Runs j, which has been started, outside of a worker's loop: in a job below it, or in who
 /// submits.
 void pool_core::run_here(job& j, job_frame* own) {
+  const auto keep = ref<pool_core>::share(this);  // the job may end this pool
   pool_worker* const worker = own != nullptr ? own->worker : nullptr;
   if (stack_left() >= stack_reserve) {
     run_and_hand_in(j, worker);
@@ -220,15 +231,18 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
 
 /// Before the lock: what needs none.
 void pool_core::hand_in_begin(job& j, verdict v) {
-  if (v == verdict::again) return;
-  j.drop_function();
   if (v == verdict::failed && options_.on_error == on_error::fail_fast) fail_all(j.last_error);
 }
 
 /// Under the lock: it is counted, and published.
-void pool_core::settle_finished(job& j, verdict v, wake_batch& wakes,
+void pool_core::settle_finished(job& j, verdict& v, wake_batch& wakes,
                                 std::optional<channel<std::monostate>>& signal) noexcept {
+  if (v == verdict::again && stopped_) {  // since it was judged: there is no other attempt
+    v = verdict::cancelled;
+    j.last_error = error_of(errc::cancelled);
+  }
   retire(j, v);
+  if (v == verdict::again) j.retain();  // for try_later(): whoever stops the pool takes the other
   if (v != verdict::again) j.publish(std::exchange(j.last_error, nullptr), wakes, signal);
 }
 
@@ -253,6 +267,8 @@ verdict pool_core::run(job& j, pool_worker* worker) {
     v = judge(j, std::current_exception(), ctx_);
   }
   trace_ended(j, *worker, since, v);
+  // In this frame: what the function holds may be the last handle of this pool.
+  if (v != verdict::again) j.drop_function();
   return v;
 }
 
@@ -273,7 +289,10 @@ verdict pool_core::run_attempt(job& j, job_frame& frame) {
   const after_func_handle stopped = given == nullptr
                                         ? after_func_handle()
                                         : after_func(ctx_, [cancel = own.cancel] { cancel(); });
-  if (!options_.rate.acquire(own.ctx)) return judge_unstarted(j, own.ctx);
+  if (!options_.rate.acquire(own.ctx)) {
+    (void)stopped.stop();
+    return judge_unstarted(j, own.ctx);
+  }
   const auto timed = timeout.count() > 0 ? with_timeout(own.ctx, timeout) : own;
   const auto error = j.attempt(timed.ctx, frame.worker->state.get());
   (void)stopped.stop();
@@ -315,12 +334,12 @@ bool pool_core::wants_retry(job& j, const std::exception_ptr& error) {
   }
 }
 
-/// Lets the job wait for its next attempt; it is in retrying_.
+/// Lets the job wait for its next attempt; it is in retrying_, or was: a reference is ours.
 void pool_core::try_later(job& j) {
+  const ref<job> kept = ref<job>::adopt(&j);
   constexpr std::uint32_t steps = 1U << 20U;
   const double r = static_cast<double>(random_below(steps)) / steps;
   const auto delay = retry_delay(j.extras->retry, j.extras->attempts_made, r);
-  const ref<job> kept = ref<job>::share(&j);
   try {
     weir::after_func(delay, [link = link_, kept] {
       if (const ref<pool_core> core = link->core()) core->try_again(*kept);
@@ -341,6 +360,7 @@ void pool_core::try_again(job& j) {
   --retrying_count_;
   enqueue(j);
   const todo rest = settle(wakes);
+  if (j.state == job_state::queued) j.stir(wakes);  // a job that waits for it may run it
   lock_.unlock();
   after_settling(wakes, rest);
 }

@@ -16,6 +16,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -52,6 +53,13 @@ class job : public shared_object {
   static void operator delete(void* block, std::size_t size) noexcept {
     deallocate_job(block, size);
   }
+  // For functions and results that want more than a block's alignment: not recycled.
+  static void* operator new(std::size_t size, std::align_val_t align) {
+    return ::operator new(size, align);
+  }
+  static void operator delete(void* block, std::size_t size, std::align_val_t align) noexcept {
+    ::operator delete(block, size, align);
+  }
 
   /// Calls the function once and keeps its result; gives its exception, null if there was none.
   virtual std::exception_ptr attempt(const context& ctx, void* state) noexcept = 0;
@@ -64,6 +72,8 @@ class job : public shared_object {
   /// channel that the caller has to close when it holds no lock.
   void publish(std::exception_ptr error, wake_batch& wakes,
                std::optional<channel<std::monostate>>& signal) noexcept;
+  /// Has those who wait look again whether they can run it.
+  void stir(wake_batch& wakes) noexcept;
   /// The same, all of it; no lock is held.
   void publish(std::exception_ptr error) noexcept;
   /// drop_function(), publish(errc) and completed().

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// Where a pool is at the end of its range: no queue, retries beside stops, budgets beside waits.
+#include "support.hpp"
+
+namespace {
+
+using namespace weir_test;
+using namespace weir;
+
+WEIR_RULES(pool_rare_test);
+
+[[noreturn]] void fail() { throw std::runtime_error("of the job"); }
+
+WEIR_RULE(pool_rare_test, without_a_queue_a_worker_that_comes_free_is_room) {
+  crew_.run([] {
+    const pool p{{.workers = 1, .queue = 0}};
+    for (int i = 0; i < 5; ++i) p.post([] {});
+    p.wait();
+    EXPECT_EQ(p.stats().done, 5U);
+    int seen = 0;
+    for ([[maybe_unused]] int v : process(background(), std::vector{1, 2, 3},
+                                          {.workers = 1, .queue = 0}, [](int i) { return i; })) {
+      ++seen;
+    }
+    EXPECT_EQ(seen, 3);
+  });
+}
+
+WEIR_RULE(pool_rare_test, a_stop_may_take_a_job_between_two_attempts) {
+  crew_.run([] {
+    const pool p{{.workers = 2,
+                  .retry = {.attempts = 2, .first = 1us, .jitter = 0},
+                  .on_uncaught = [](const std::exception_ptr&) {}}};
+    for (int i = 0; i < 4; ++i) p.post(fail);
+    { const auto unrun = p.stop(); }
+    p.wait();
+    const pool_stats s = p.stats();
+    EXPECT_EQ(s.failed + s.cancelled, 4U);
+  });
+}
+
+WEIR_RULE(pool_rare_test, after_a_stop_nothing_is_tried_again) {
+  crew_.run([] {
+    const pool p{{.workers = 1}};
+    const channel<int> asked;
+    const channel<int> answer;
+    auto f = p.submit({.retry = {.attempts = 3,
+                                 .first = 24h,
+                                 .retry_if =
+                                     [=](const std::exception_ptr&) {
+                                       asked.send(1);
+                                       (void)answer.receive();
+                                       return true;
+                                     }}},
+                      fail);
+    (void)asked.receive();
+    EXPECT_TRUE(p.stop().empty());
+    answer.send(1);
+    p.wait();
+    EXPECT_THROW(f.get(), std::system_error);
+  });
+}
+
+WEIR_RULE(pool_rare_test, a_job_that_waits_for_one_that_is_tried_again_runs_that_as_well) {
+  crew_.run([] {
+    const pool p{{.workers = 1}};
+    const int got = p.submit([&p] {
+                       return p
+                           .submit({.retry = {.attempts = 2, .first = 1ms}},
+                                   [n = 0]() mutable {
+                                     if (n++ == 0) fail();
+                                     return 7;
+                                   })
+                           .get();
+                     }).get();
+    EXPECT_EQ(got, 7);
+  });
+}
+
+WEIR_RULE(pool_rare_test, what_drop_oldest_drops_says_so_also_if_that_made_no_room) {
+  crew_.run([] {
+    const pool p{{.workers = 2, .queue = 1, .when_full = when_full::drop_oldest}};
+    const channel<int> begun;
+    const channel<int> go_on;
+    for (int i = 0; i < 2; ++i) {
+      p.post([=] {
+        begun.send(1);
+        (void)go_on.receive();
+      });
+    }
+    for (int i = 0; i < 2; ++i) (void)begun.receive();
+    auto first = p.submit([] {});
+    auto second = p.submit([] {});
+    EXPECT_THROW(first.get(), std::system_error);
+    p.pause();
+    auto third = p.submit([] {});
+    EXPECT_THROW(second.get(), std::system_error);
+    p.resume();
+    go_on.close();
+    third.get();
+    EXPECT_EQ(p.stats().dropped, 2U);
+  });
+}
+
+WEIR_RULE(pool_rare_test, a_wait_with_a_context_ends_with_it_also_for_a_job_that_has_its_own) {
+  crew_.run([] {
+    const pool p{{.workers = 1}};
+    const channel<int> go_on;
+    auto own = with_cancel(background());
+    auto f = p.submit(own.ctx, [=] { (void)go_on.receive(); });
+    auto limit = with_timeout(background(), 5ms);
+    EXPECT_FALSE(f.wait(limit.ctx));
+    go_on.close();
+    f.get();
+  });
+}
+
+WEIR_RULE(pool_rare_test, a_jobs_context_has_the_values_of_the_one_it_was_submitted_with) {
+  crew_.run([] {
+    const pool p{{.workers = 1}};
+    const auto ctx = with_value(background(), std::string("who"), 42);
+    EXPECT_EQ(p.submit(ctx,
+                       [](const context& c) {
+                         const int* v = c.value<int>(std::string("who"));
+                         return v != nullptr ? *v : 0;
+                       })
+                  .get(),
+              42);
+  });
+}
+
+WEIR_RULE(pool_rare_test, a_job_that_waits_for_the_others_lends_them_its_budget) {
+  crew_.run([] {
+    const pool p{{.workers = 2, .budget = {.units = 1}}};
+    const job_options one{.cost = {.units = 1}};
+    p.submit(one, [&] {
+       p.post(one, [] {});
+       p.wait();
+     }).get();
+    EXPECT_EQ(p.stats().done, 2U);
+  });
+}
+
+WEIR_RULE(pool_rare_test, a_job_may_hold_the_last_handle_of_its_pool) {
+  crew_.run([] {
+    const channel<int> go_on;
+    const wait_group gone;
+    gone.add();
+    auto p = std::shared_ptr<pool<>>(new pool<>{{.workers = 2}}, [=](pool<>* last) {
+      delete last;
+      gone.done();
+    });
+    p->post([p, go_on] { (void)go_on.receive(); });
+    p.reset();
+    go_on.close();
+    gone.wait();
+  });
+}
+
+struct alignas(64) wide {
+  char bytes[64] = {};
+};
+
+TEST(alignment_test, a_job_has_the_alignment_that_its_function_wants) {
+  const pool p{{.workers = 1}};
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_TRUE(p.submit([w = wide()] {
+                   const auto* volatile at = w.bytes;  // or the compiler knows the answer
+                   return reinterpret_cast<std::uintptr_t>(at) % 64 == 0;
+                 }).get());
+  }
+}
+
+}  // namespace
