@@ -57,8 +57,8 @@ class job : public shared_object {
   static void* operator new(std::size_t size, std::align_val_t align) {
     return ::operator new(size, align);
   }
-  static void operator delete(void* block, std::size_t size, std::align_val_t align) noexcept {
-    ::operator delete(block, size, align);
+  static void operator delete(void* block, std::align_val_t align) noexcept {
+    ::operator delete(block, align);
   }
 
   /// Calls the function once and keeps its result; gives its exception, null if there was none.
