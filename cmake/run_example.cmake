@@ -1,6 +1,11 @@
-# Runs ${program}; fails when it fails, or when its output is not that of ${expected}.out or, in any
-# order of lines, that of ${expected}.sorted.out.
-execute_process(COMMAND "${program}" OUTPUT_VARIABLE output RESULT_VARIABLE result)
+# Runs ${program}, with ${expected}.in as its input if there is one; fails when it fails, or when
+# its output is not that of ${expected}.out or, in any order of lines, of ${expected}.sorted.out.
+set(input /dev/null)
+if(EXISTS "${expected}.in")
+  set(input "${expected}.in")
+endif()
+execute_process(COMMAND "${program}" INPUT_FILE "${input}" OUTPUT_VARIABLE output
+  RESULT_VARIABLE result)
 message("${output}")
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "${program} ended with ${result}")

@@ -1,25 +1,43 @@
 #!/usr/bin/env python3
-"""graceful.check.py <program>: told to end in mid-work, it accounts for each job, in time."""
+# SPDX-License-Identifier: MIT
+"""graceful.check.py <program>: it gets real signals; its reports and exit codes are right."""
+
 import signal
 import subprocess
 import sys
 
+HOUR = 3_600_000
 
-def run(jobs, each, grace, told=True):
+
+def ended_by(signals, jobs, each, grace):
+    """(exit code, lines of the report), of a program that got the signals while two jobs ran."""
     command = [sys.argv[1], str(jobs), str(each), str(grace)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
-        assert program.stdout.readline() == "working\n"
-        if told:
-            program.send_signal(signal.SIGTERM)
-        lines = program.communicate(timeout=30)[0].splitlines()
-    done = int(lines.pop().split()[1])
-    stopped = [line for line in lines if line.startswith("stopped: ")]
-    never = [line for line in lines if line.startswith("never ran: ")]
-    assert len(set(lines)) == len(lines) == len(stopped) + len(never), lines
-    return program.returncode, done, len(stopped), len(never)
+        lines = []
+        while sum(line.endswith(" began\n") for line in lines) < 2:
+            lines.append(program.stdout.readline())
+            assert lines[-1], lines
+        for number in signals:
+            program.send_signal(number)
+        lines += program.stdout.readlines()
+        told = [line.rstrip("\n") for line in lines if not line.endswith(" began\n")]
+        return program.wait(timeout=60), told
 
 
-assert run(8, 1, 0, told=False) == (0, 8, 0, 0)
-assert run(20, 20, 20_000) == (143, 20, 0, 0), "there is time for all"
-status, done, stopped, never = run(20, 60_000, 1)
-assert (status, done, stopped + never) == (143, 0, 20) and stopped <= 4, "there is time for none"
+# There is time: all that is queued runs.
+for number in (signal.SIGTERM, signal.SIGINT):
+    code, lines = ended_by([number], jobs=6, each=20, grace=HOUR)
+    assert code == 0, (code, lines)
+    assert sorted(lines[:-1]) == [f"job {i} ended" for i in range(1, 7)], lines
+    assert lines[-1] == "all jobs have ended", lines
+
+# There is not: two are cut short, and the others are told by name.
+code, lines = ended_by([signal.SIGTERM], jobs=5, each=HOUR, grace=100)
+assert code == 1, (code, lines)
+assert sorted(lines) == ["job 1 still runs", "job 1 was cut short", "job 2 still runs",
+                         "job 2 was cut short", "job 3 never ran", "job 4 never ran",
+                         "job 5 never ran"], lines
+
+# A second signal is not waited for. Both may be pending at once: so they are different ones.
+code, lines = ended_by([signal.SIGTERM, signal.SIGINT], jobs=2, each=HOUR, grace=HOUR)
+assert code in (-signal.SIGTERM, -signal.SIGINT) and lines == [], (code, lines)

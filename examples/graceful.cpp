@@ -1,75 +1,64 @@
 // SPDX-License-Identifier: MIT
-// Graceful shutdown: on SIGTERM (or SIGINT) take no more jobs, let those that are there end for as
-// long as there is time, then stop the rest, and say what never ran and what had to be stopped.
-//
-//   graceful [jobs [ms a job [ms of grace]]]
+// A graceful end on SIGTERM or SIGINT: no new jobs; what there is may end within the grace; then
+// the rest is told to stop, and what never ran, and what did not end in time, is reported by name.
+// The exit code is 0 if nothing was left. A second signal ends the program at once.
+//   example_graceful <jobs> <milliseconds each> <milliseconds of grace>
 #include <weir/weir.hpp>
 
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <string>
-#include <system_error>
-#include <thread>
 
-using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-/// Blocks the signals for all threads that are started from now on, and waits for them in its own.
-class signal_watch {
- public:
-  explicit signal_watch(const weir::channel<int>& signals) {
-    sigemptyset(&set_);
-    for (const int s : {SIGTERM, SIGINT}) sigaddset(&set_, s);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    std::thread([set = set_, signals] {
-      int number = 0;
-      while (sigwait(&set, &number) == 0) (void)signals.try_send(number);
-    }).detach();
-  }
+namespace {
 
- private:
-  sigset_t set_;
-};
+/// Some work that looks at its context, as each that takes long should.
+void work(const weir::context& ctx, const std::string& name, milliseconds duration) {
+  std::cout << name + " began\n" << std::flush;
+  bool ended = false;
+  weir::select(weir::after(duration, [&] { ended = true; }), weir::on_done(ctx));
+  std::cout << name + (ended ? " ended\n" : " was cut short\n") << std::flush;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  const auto argument = [&](int i, int otherwise) {
-    return argc > i ? std::stoi(argv[i]) : otherwise;
-  };
-  const int jobs = argument(1, 20);
-  const milliseconds each(argument(2, 50));
-  const milliseconds grace(argument(3, 5000));
-  const weir::channel<int> signals{1};
-  const signal_watch watch(signals);  // first: before any other thread
+  if (argc != 4) {
+    std::cerr << "usage: example_graceful <jobs> <milliseconds each> <milliseconds of grace>\n";
+    return 2;
+  }
+  const int jobs = std::atoi(argv[1]);
+  const milliseconds each(std::atoi(argv[2])), grace(std::atoi(argv[3]));
 
-  const weir::pool p{{.workers = 4, .queue = jobs}};
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before there is any other thread: they inherit it
+
+  const weir::pool crew{{.workers = 2}};
   for (int i = 1; i <= jobs; ++i) {
-    p.post({.name = "job " + std::to_string(i)}, [each](const weir::context& ctx) {
-      if (weir::select(weir::on_done(ctx), weir::after(each)) == 0) {  // work that looks around
-        throw std::system_error(ctx.error());
-      }
-    });
+    const std::string name = "job " + std::to_string(i);
+    crew.post({.name = name}, [=](const weir::context& ctx) { work(ctx, name, each); });
   }
-  std::cout << "working\n" << std::flush;
 
-  weir::channel<std::monostate> drained;
-  weir::go([p = &p, drained] {
-    p->wait();
-    drained.close();
-  });
-  const bool told = weir::select(weir::on_receive(drained), weir::on_receive(signals)) == 1;
-  if (told) {
-    p.close();
-    const auto [ctx, cancel] = weir::with_timeout(weir::background(), grace);
-    if (!p.wait(ctx)) {
-      const weir::unrun_jobs left = p.stop();
-      for (const auto& job : left.report().still_running)
-        std::cout << "stopped: " << job.name << '\n';
-      for (std::size_t i = 0; i < left.size(); ++i)
-        std::cout << "never ran: " << left.name(i) << '\n';
-    }
+  int signal = 0;
+  sigwait(&ends, &signal);  // main is a thread, and may block; a task would use weir::blocking
+  pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);
+
+  crew.close();
+  auto [ctx, cancel] = weir::with_timeout(weir::background(), grace);
+  if (crew.wait(ctx)) {
+    std::cout << "all jobs have ended\n";
+    return 0;
   }
-  p.wait();
-  (void)drained.receive();  // whoever waits for the pool has gone before it goes
-  std::cout << "done: " << p.stats().done << " of " << jobs << '\n';
-  return told ? 143 : 0;
+  const weir::unrun_jobs unrun = crew.stop();
+  for (std::size_t i = 0; i < unrun.size(); ++i) std::cout << unrun.name(i) + " never ran\n";
+  for (const weir::running_job& job : unrun.report().still_running)
+    std::cout << job.name + " still runs\n";
+  std::cout << std::flush;
+  crew.wait();  // they look at their contexts; if one might not: std::_Exit(1) instead
+  return 1;
 }

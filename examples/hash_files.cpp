@@ -1,64 +1,95 @@
 // SPDX-License-Identifier: MIT
-// Files hashed in parallel, printed as sha256sum prints them, in the order in which they are found.
-//
-//   hash_files [directory]
-//
-// However many files there are, at most as many are open as there are workers, and the listing of
-// the directory waits for them. A file that cannot be read is reported, and the others go on.
+// Hashes every file at or below its arguments (or here), on all CPUs at once, and prints the sums
+// as sha256sum does (but escapes no names), in the order in which they were found. What cannot be
+// read is reported, and the rest goes on; the exit code is then 1. Memory is bounded.
+//   example_hash_files /usr/include > sums; sha256sum --check --quiet sums
 #include <nettle/sha2.h>
 #include <weir/weir.hpp>
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <ranges>
+#include <memory>
 #include <string>
 #include <system_error>
-#include <utility>
+#include <thread>
+#include <vector>
 
 namespace fs = std::filesystem;
 
-std::string sha256_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw std::system_error(errno, std::generic_category(), path.string());
-  sha256_ctx state;
-  sha256_init(&state);
-  std::array<char, 65536> block;
-  while (in.read(block.data(), block.size()), in.gcount() > 0) {
-    sha256_update(&state, static_cast<std::size_t>(in.gcount()),
-                  reinterpret_cast<const std::uint8_t*>(block.data()));
+namespace {
+
+struct file_sum {
+  fs::path path;
+  std::error_code error;
+  std::string hex;
+};
+
+/// Sends the files below a folder, and the folders that cannot be read.
+void walk(const weir::context& ctx, const fs::path& folder, const weir::channel<file_sum>& found) {
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && !ctx.cancelled() && entry != fs::directory_iterator(); entry.increment(error)) {
+    std::error_code unknown;  // neither kind then: it has just gone
+    const fs::file_status status = entry->symlink_status(unknown);
+    if (fs::is_directory(status)) walk(ctx, entry->path(), found);
+    if (fs::is_regular_file(status)) (void)found.send(ctx, {entry->path(), {}, {}});
   }
-  if (in.bad()) throw std::system_error(errno, std::generic_category(), path.string());
-  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest;
-  sha256_digest(&state, digest.size(), digest.data());
-  std::string text;
-  for (const unsigned byte : digest) {
-    text += {"0123456789abcdef"[byte >> 4U], "0123456789abcdef"[byte & 15U]};
-  }
-  return text;
+  if (error) (void)found.send(ctx, {folder, error, {}});
 }
 
-int main(int argc, char** argv) try {
-  auto files = fs::recursive_directory_iterator(argc > 1 ? argv[1] : ".") |
-               std::views::filter([](const auto& entry) { return entry.is_regular_file(); });
-  auto lines = weir::process_ordered(
-      weir::background(), std::move(files), {.on_error = weir::on_error::collect},
-      [](const fs::directory_entry& file) {
-        return sha256_of(file.path()) + "  " + file.path().string() + '\n';
-      });
-  int status = 0;
-  for (const auto& line : lines.outcomes()) {
-    try {
-      std::cout << line.value();
-    } catch (const std::exception& e) {
-      std::cerr << "hash_files: " << e.what() << '\n';
-      status = 1;
-    }
+std::error_code last_error() { return {errno, std::generic_category()}; }
+
+file_sum hash(file_sum file) {
+  if (file.error) return file;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.path.c_str(), "rb"),
+                                                           std::fclose);
+  if (!in) return {file.path, last_error(), {}};
+  sha256_ctx sha;
+  sha256_init(&sha);
+  std::array<std::uint8_t, 32768> block;
+  while (const std::size_t n = std::fread(block.data(), 1, block.size(), in.get()))
+    sha256_update(&sha, n, block.data());
+  if (std::ferror(in.get()) != 0) return {file.path, last_error(), {}};
+
+  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest;
+  sha256_digest(&sha, digest.size(), digest.data());
+  for (const std::uint8_t byte : digest) {
+    file.hex += "0123456789abcdef"[byte >> 4];
+    file.hex += "0123456789abcdef"[byte & 15];
   }
-  return status;
-} catch (const std::exception& e) {  // no such directory
-  std::cerr << "hash_files: " << e.what() << '\n';
-  return 2;
+  return file;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<fs::path> roots(argv + 1, argv + argc);
+  if (roots.empty()) roots.emplace_back(".");
+
+  weir::channel<file_sum> found{64};
+  // Looking through folders blocks a thread, so it gets one. Its end, however main ends, is a stop.
+  const std::jthread walker([&](const std::stop_token& stop) {
+    const weir::context ctx(stop);
+    for (const fs::path& root : roots) {
+      std::error_code unreadable;  // opening it will tell
+      if (fs::is_directory(root, unreadable))
+        walk(ctx, root, found);
+      else if (!found.send(ctx, {root, {}, {}}))
+        break;
+    }
+    found.close();
+  });
+
+  bool all_read = true;
+  // Reading files blocks a thread, too: so the workers are threads, as many as there are CPUs.
+  for (const file_sum& file :
+       weir::process_ordered(weir::background(), found, {.host = weir::host::threads}, hash)) {
+    if (file.error) std::cerr << file.path.string() << ": " << file.error.message() << '\n';
+    if (!file.error) std::cout << file.hex << "  " << file.path.string() << '\n';
+    all_read = all_read && !file.error;
+  }
+  return all_read && std::cout.flush() ? 0 : 1;
 }

@@ -1,90 +1,100 @@
 // SPDX-License-Identifier: MIT
-// A rate-limited client: 60 pages from a server that allows 200 requests a second, 10 of them at
-// once, and that is out of order now and then. The pool keeps the rate, whatever its workers do,
-// and tries again what failed; no worker is held by a job that waits for its next attempt.
+// A polite client: at most 100 requests a second, retries included, of 400 ms each. Its server is a
+// local one, on which one page says 503 at first, another nothing, and which checks the rate. Run:
+//   example_http_client
 #include <httplib.h>
 #include <weir/weir.hpp>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <iostream>
+#include <mutex>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <vector>
 
 using namespace std::chrono_literals;
-using clock_type = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
-constexpr int per_second = 200;
-constexpr int at_once = 10;
-constexpr int pages = 60;
+namespace {
 
-/// Page n says n squared; every tenth is unavailable when it is first asked for.
+constexpr int pages = 30, per_second = 100, at_once = 5;
+
 class local_server {
  public:
-  local_server() : port_(server_.bind_to_any_port("127.0.0.1")), asked_(pages) {
-    server_.Get(R"(/page/(\d+))",
-                [this](const httplib::Request& request, httplib::Response& reply) {
-                  const int n = std::stoi(request.matches[1]);
-                  ++requests_;
-                  if (n % 10 == 0 && asked_[static_cast<std::size_t>(n)]++ == 0) {
-                    reply.status = 503;
-                  } else {
-                    reply.set_content(std::to_string(n * n), "text/plain");
-                  }
-                });
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
+  local_server() {
+    http_.Get(R"(/page/(\d+))", [this](const httplib::Request& request, httplib::Response& answer) {
+      const int page = std::stoi(request.matches[1]), visit = count(page);
+      if (page == 7 && visit == 1) answer.status = 503;
+      if (page == 13) answer.status = 404;
+      if (page == 20 && visit == 1) (void)retried_.ctx.done().receive();
+      if (page == 20 && visit == 2) retried_.cancel();
+      answer.set_content("page " + std::to_string(page), "text/plain");
+    });
+    port_ = http_.bind_to_any_port("127.0.0.1");
+    thread_ = std::jthread([this] { http_.listen_after_bind(); });
+    if (!httplib::Client("127.0.0.1", port_).Get("/")) throw std::runtime_error("no server");
   }
   ~local_server() {
-    server_.stop();
-    thread_.join();
+    retried_.cancel();
+    http_.stop();
   }
   [[nodiscard]] int port() const { return port_; }
-  [[nodiscard]] int requests() const { return requests_; }
+  [[nodiscard]] bool rate_was_kept() const { return rate_was_kept_; }
 
  private:
-  httplib::Server server_;
-  int port_;
-  std::vector<std::atomic<int>> asked_;
-  std::atomic<int> requests_{0};
-  std::thread thread_;
+  int count(int page) {
+    const std::lock_guard lock(mutex_);
+    const std::chrono::duration<double> since = steady_clock::now() - start_;
+    if (++visits_ > at_once + per_second * since.count()) rate_was_kept_ = false;
+    return ++visits_of_.at(static_cast<std::size_t>(page));
+  }
+  httplib::Server http_;
+  const steady_clock::time_point start_ = steady_clock::now();
+  weir::cancellable_context retried_ = weir::with_cancel(weir::background());
+  std::mutex mutex_;  // guards the next two
+  int visits_ = 0;
+  std::array<int, pages + 1> visits_of_{};
+  std::atomic<bool> rate_was_kept_{true};
+  int port_ = -1;
+  std::jthread thread_;
 };
 
-/// What a worker has for itself: a connection that stays open.
-using client = httplib::Client;
-
-int fetch(client& http, int page) {
-  // The library's call blocks its thread: say so, and the other workers go on.
-  const auto reply = weir::blocking([&] { return http.Get("/page/" + std::to_string(page)); });
-  if (!reply) throw std::runtime_error("no answer: " + httplib::to_string(reply.error()));
-  if (reply->status != 200) throw std::runtime_error("status " + std::to_string(reply->status));
-  return std::stoi(reply->body);
+/// Throws if there is no answer, or it is one that may be another next time.
+httplib::Response fetch(const weir::context& ctx, int port, int page) {
+  // The library blocks its thread, and knows no context: it gets the time that is left.
+  const auto left = ctx.deadline().value() - steady_clock::now();
+  const auto answer = weir::blocking([&] {
+    httplib::Client http("127.0.0.1", port);
+    http.set_read_timeout(std::max(left, 1ns));
+    return http.Get("/page/" + std::to_string(page));
+  });
+  if (!answer || answer->status >= 500) throw std::runtime_error("no answer for now");
+  return *answer;
 }
 
-int main() {
-  const local_server server;
-  while (!client("127.0.0.1", server.port()).Get("/")) {  // until it listens
-  }
-  const auto begin = clock_type::now();
-  weir::pool<client> p{{.workers = 8,
-                        .timeout = 5s,
-                        .retry = {.attempts = 4, .first = 10ms},
-                        .rate = weir::token_bucket{per_second, at_once}},
-                       [&] {
-                         client http("127.0.0.1", server.port());
-                         http.set_keep_alive(true);
-                         return http;
-                       }};
-  std::vector<weir::future<int>> replies;
-  for (int n = 0; n < pages; ++n) {
-    replies.push_back(p.submit([n](const weir::context&, client& http) { return fetch(http, n); }));
-  }
-  long sum = 0;
-  for (auto& reply : replies) sum += reply.get();
+}  // namespace
 
-  const std::chrono::duration<double> took = clock_type::now() - begin;
-  std::cout << "sum of " << pages << " squares: " << sum << '\n'
-            << server.requests() << " requests, " << p.stats().retried << " of them again\n"
-            << (server.requests() <= at_once + per_second * took.count() ? "rate kept" : "too fast")
-            << '\n';
+int main() {
+  local_server server;
+  auto answers = weir::process(
+      weir::background(), std::views::iota(1, pages + 1),
+      {.workers = 8,
+       .on_error = weir::on_error::collect,
+       .timeout = 400ms,
+       .retry = {.attempts = 4, .first = 20ms},
+       .rate = weir::token_bucket{per_second, at_once}},
+      [&](const weir::context& ctx, int page) { return fetch(ctx, server.port(), page); });
+
+  int fetched = 0;
+  for (const auto& answer : answers.outcomes()) {
+    const int status = answer ? answer.value().status : 0;  // else answer.error() says why
+    if (status == 200) ++fetched;
+    if (status != 200) std::cout << "page " << answer.index() + 1 << ": " << status << '\n';
+  }
+  std::cout << fetched << " pages, " << answers.stats().retried << " retries\n"
+            << (server.rate_was_kept() ? "the rate was kept\n" : "too many requests\n");
 }

@@ -1,37 +1,46 @@
 // SPDX-License-Identifier: MIT
-// Jobs that make jobs and wait for them, on a pool of one worker and a queue of one: where a pool
-// that only waits would wait for itself for ever, the waiting job runs what it waits for.
-//
-// Here a merge sort, in which each half is a job.
+// Jobs that make jobs, and wait for them: a quicksort on a pool with one worker and room for one
+// job in its queue. It ends, whatever the sizes: on a full queue a job runs the new one itself, and
+// one that waits for a queued one runs that.
+//   example_recursion
 #include <weir/weir.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <iostream>
+#include <random>
 #include <span>
 #include <vector>
 
-void sort(const weir::pool<>& p, std::span<int> numbers) {
-  if (numbers.size() < 64) {  // a job should not be smaller than what it costs to hand it over
-    std::ranges::sort(numbers);
+namespace {
+
+constexpr std::size_t worth_a_job = 1000;
+
+void sort(const weir::pool<>& crew, std::span<int> all) {
+  if (all.size() < worth_a_job) {
+    std::ranges::sort(all);
     return;
   }
-  const std::size_t half = numbers.size() / 2;
-  auto left = p.submit([&p, first = numbers.first(half)] { sort(p, first); });
-  sort(p, numbers.subspan(half));
-  left.get();
-  std::ranges::inplace_merge(numbers, numbers.begin() + static_cast<std::ptrdiff_t>(half));
+  const int pivot = all[all.size() / 2];
+  const auto not_less = std::ranges::partition(all, [&](int n) { return n < pivot; });
+  const auto greater = std::ranges::partition(not_less, [&](int n) { return n == pivot; });
+  const std::span<int> low(all.begin(), not_less.begin());
+  const std::span<int> high(greater.begin(), greater.end());
+
+  weir::future<void> half = crew.submit([&crew, low] { sort(crew, low); });
+  sort(crew, high);
+  half.get();
 }
 
-int main() {
-  for (const int workers : {1, 4}) {
-    std::vector<int> numbers(100'000);
-    unsigned x = 1;
-    for (int& n : numbers) n = static_cast<int>((x = x * 1664525U + 1013904223U) >> 8U);
+}  // namespace
 
-    const weir::pool p{{.workers = workers, .queue = 1}};
-    p.submit([&] { sort(p, numbers); }).get();
-    std::cout << workers << " worker" << (workers > 1 ? "s" : "") << ": "
-              << (std::ranges::is_sorted(numbers) ? "sorted" : "not sorted") << ", "
-              << p.stats().done << " jobs\n";
-  }
+int main() {
+  std::vector<int> numbers(1'000'000);
+  std::ranges::generate(numbers, std::mt19937(42));
+
+  const weir::pool crew{{.workers = 1, .queue = 1}};  // ends before the numbers do
+  crew.submit([&] { sort(crew, numbers); }).get();
+
+  std::cout << (std::ranges::is_sorted(numbers) ? "sorted" : "not sorted") << ", by "
+            << (crew.stats().done > 1000 ? "more than a thousand jobs\n" : "few jobs\n");
 }

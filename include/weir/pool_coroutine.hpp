@@ -34,7 +34,7 @@ class future_awaiter {
       : future_(std::move(f)),
         done_(future_.state().done_channel(false)),
         transfer_(coroutine_transfer::direction::receive, done_.state(), context()) {}
-  future_awaiter(future_awaiter&&) = default;
+  future_awaiter(future_awaiter&&) noexcept = default;
   future_awaiter& operator=(future_awaiter&&) = delete;
   ~future_awaiter() { (void)transfer_.abandon(); }
 
