@@ -19,7 +19,6 @@
 // Cost: cancelled() is one load. A context that is derived and dropped allocates once.
 
 #include <any>
-#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <exception>
@@ -32,6 +31,7 @@
 #include <utility>
 #include <variant>
 
+#include "detail/channel_core.hpp"
 #include "detail/duration.hpp"
 #include "detail/intrusive.hpp"
 #include "error.hpp"
@@ -50,7 +50,6 @@ struct cancel_func_access;
 struct after_callback;
 template <class T>
 class channel_state;
-class channel_core;
 
 /// A key of with_value, with its type erased: equal when type and value are equal.
 class value_key {
@@ -87,17 +86,16 @@ class context {
   context& operator=(const context&) = default;
   /// What was moved from is background().
   context(context&& other) noexcept
-      : state_(std::move(other.state_)), flag_(std::exchange(other.flag_, nullptr)) {}
+      : state_(std::move(other.state_)), done_(std::exchange(other.done_, nullptr)) {}
   context& operator=(context&& other) noexcept {
     state_ = std::move(other.state_);
-    flag_ = std::exchange(other.flag_, nullptr);
+    done_ = std::exchange(other.done_, nullptr);
     return *this;
   }
   ~context() = default;
   /// Is it done? One load; what was done before the cancellation is visible if so.
   [[nodiscard]] bool cancelled() const noexcept {
-    // Ordering: acquire; pairs with the closing of done(): see channel_core::close().
-    return flag_ != nullptr && flag_->load(std::memory_order_acquire);
+    return done_ != nullptr && done_->is_closed();
   }
   /// A channel that closes when the context is done; nil (never ready) for background().
   [[nodiscard]] receiver<std::monostate> done() const;
@@ -124,7 +122,7 @@ class context {
     return a.state_ == b.state_;
   }
   /// For select and for Weir's own words: the core of done(), null for background().
-  [[nodiscard]] detail::channel_core* done_core() const noexcept;
+  [[nodiscard]] detail::channel_core* done_core() const noexcept { return done_; }
   [[nodiscard]] detail::context_state* state() const noexcept;
   explicit context(detail::ref<detail::context_state> state) noexcept;
 
@@ -133,7 +131,7 @@ class context {
   [[nodiscard]] const std::any* find_value(const detail::value_key& key) const;
 
   detail::ref<detail::shared_object> state_;
-  const std::atomic<bool>* flag_ = nullptr;  // in state_: done?
+  detail::channel_core* done_ = nullptr;  // state_'s canceller's, which lives as long
 };
 
 /// Cancels its context when called, or when its last copy is destroyed: Go's `defer cancel()`.

@@ -52,10 +52,16 @@ concept selectable = requires(C& c) {
   c.run();
 };
 
+/// What a case is to the short way of select(), see select_one().
+enum class case_role { channel, context, other };
+
+extern const wait_kind select_wait;
+
 /// Decides; throws channel_closed if a send case on a closed channel is chosen.
 [[nodiscard]] std::size_t select_records(std::span<const select_record> records);
 
 [[noreturn]] void throw_case_spent();
+[[noreturn]] void throw_send_on_closed();
 
 /// A case's channel. One that was passed as an lvalue outlives the select, and is not counted: that
 /// would be two atomic operations a case. A temporary is held, and so is what a select_case keeps.
@@ -66,6 +72,8 @@ class case_channel {
     if (hold) held_ = ch.shared_state();
   }
   [[nodiscard]] channel_state<T>* get() const noexcept { return state_; }
+  /// Neither nil nor a context's.
+  [[nodiscard]] bool is_plain() const noexcept { return state_ != nullptr && !state_->signal; }
   void hold() {
     if (held_ || state_ == nullptr) return;
     state_->retain();
@@ -80,6 +88,8 @@ class case_channel {
 template <class T, class F>
 class receive_case {
  public:
+  static constexpr auto role =
+      std::is_same_v<element_of<T>, T> ? case_role::channel : case_role::other;
   receive_case(case_channel<T> ch, F f) : channel_(std::move(ch)), f_(std::move(f)) {}
   [[nodiscard]] select_record record() {
     out_.reset();  // of the last select, if this case is used again: a close leaves it as it is
@@ -96,6 +106,12 @@ class receive_case {
     }
   }
   void keep() { channel_.hold(); }
+  /// See select_one().
+  [[nodiscard]] bool has_plain_channel() const noexcept { return channel_.is_plain(); }
+  transfer transfer_in_select(patience how) {
+    out_.reset();
+    return channel_.get()->receive_in_select(out_, how);
+  }
 
  private:
   std::optional<T> unboxed() {
@@ -113,13 +129,13 @@ class send_case {
   static constexpr bool boxed = !std::is_same_v<element_of<T>, T>;
 
  public:
+  static constexpr auto role = boxed ? case_role::other : case_role::channel;
   send_case(case_channel<T> ch, T* value, F f)
       : channel_(std::move(ch)), owner_(value), f_(std::move(f)) {}
   send_case(case_channel<T> ch, T value, F f)
       : channel_(std::move(ch)), own_(std::move(value)), f_(std::move(f)) {}
   [[nodiscard]] select_record record() {
-    if (spent_) throw_case_spent();
-    T* value = owner_ != nullptr ? owner_ : &*own_;
+    T* value = unsent_value();
     if constexpr (boxed) {
       if (!box_) box_ = std::make_unique<T>(std::move(*value));
       return {.kind = case_kind::send, .core = channel_.get(), .element = &box_};
@@ -130,6 +146,13 @@ class send_case {
   void run() {
     spent_ = !std::is_trivially_copyable_v<T>;
     f_();
+  }
+  /// See select_one().
+  [[nodiscard]] bool has_plain_channel() const noexcept { return channel_.is_plain(); }
+  transfer transfer_in_select(patience how) {
+    const transfer result = channel_.get()->send_in_select(*unsent_value(), how);
+    if (result == transfer::closed) throw_send_on_closed();
+    return result;
   }
   /// Makes the case own its value: for a case that outlives the expression it was written in.
   void keep() {
@@ -149,6 +172,11 @@ class send_case {
   }
 
  private:
+  T* unsent_value() {
+    if (spent_) throw_case_spent();
+    return owner_ != nullptr ? owner_ : &*own_;
+  }
+
   case_channel<T> channel_;
   T* owner_ = nullptr;
   std::optional<T> own_;
@@ -160,6 +188,7 @@ class send_case {
 template <class F>
 class simple_case {
  public:
+  static constexpr auto role = case_role::other;
   simple_case(select_record r, F f) : record_(r), f_(std::move(f)) {}
   [[nodiscard]] select_record record() const { return record_; }
   void run() { f_(); }
@@ -173,18 +202,23 @@ class simple_case {
 template <class F>
 class done_case {
  public:
+  static constexpr auto role = case_role::context;
   done_case(const context& ctx, bool hold, F f)
-      : core_(ctx.done_core()), passed_(&ctx), f_(std::move(f)) {
+      : passed_(&ctx), f_(std::move(f)) {
     if (hold) keep();
   }
-  [[nodiscard]] select_record record() const { return {.kind = case_kind::done, .core = core_}; }
+  [[nodiscard]] select_record record() const {
+    return {.kind = case_kind::done, .core = ctx().done_core()};
+  }
+  [[nodiscard]] const context& ctx() const noexcept {
+    return passed_ != nullptr ? *passed_ : held_;
+  }
   void run() { f_(); }
   void keep() {
     if (passed_ != nullptr) held_ = *std::exchange(passed_, nullptr);
   }
 
  private:
-  channel_core* core_;
   const context* passed_;  // null once held
   context held_;
   F f_;
@@ -193,6 +227,35 @@ class done_case {
 struct do_nothing {
   void operator()() const noexcept {}
 };
+
+/// How many of some cases have a role, and which is the first.
+template <case_role Role, class... Cases>
+inline constexpr std::size_t count_of = (0U + ... + (Cases::role == Role ? 1U : 0U));
+template <case_role Role, class... Cases>
+inline constexpr std::size_t index_of = [] {
+  std::size_t i = 0;
+  (void)((Cases::role == Role || (++i, false)) || ...);
+  return i;
+}();
+
+/// The select that workers write, of one channel and perhaps one context, costs no more than a
+/// receive or a send with that context. True: done, and `chosen` says what. False: not possible, or
+/// both were ready; nothing has happened.
+template <class... Cases>
+bool select_one(std::size_t& chosen, Cases&... cases) {
+  constexpr bool has_context = count_of<case_role::context, Cases...> == 1;
+  constexpr std::size_t channel = index_of<case_role::channel, Cases...>;
+  constexpr std::size_t done = index_of<case_role::context, Cases...>;
+  const auto all = std::tie(cases...);
+  auto& one = std::get<channel>(all);
+  if (!one.has_plain_channel()) return false;
+  patience how{.cases = sizeof...(Cases)};
+  if constexpr (has_context) how.until = &std::get<done>(all).ctx();
+  const transfer result = one.transfer_in_select(how);
+  if (result == transfer::would_block) return false;
+  chosen = result == transfer::cancelled ? done : channel;
+  return true;
+}
 
 /// The value type of anything that can be received from / sent to.
 template <class Ch>
@@ -260,8 +323,19 @@ template <class F = detail::do_nothing>
 /// See above. With no case at all it blocks for ever, as Go's `select {}`.
 template <detail::selectable... Cases>
 std::size_t select(Cases&&... cases) {
-  const std::array<detail::select_record, sizeof...(Cases)> records{cases.record()...};
-  const std::size_t chosen = detail::select_records(records);
+  using detail::case_role;
+  detail::interruption_point("select");
+  std::size_t chosen = 0;
+  bool decided = false;
+  if constexpr (detail::count_of<case_role::channel, std::remove_cvref_t<Cases>...> == 1 &&
+                detail::count_of<case_role::context, std::remove_cvref_t<Cases>...> <= 1 &&
+                detail::count_of<case_role::other, std::remove_cvref_t<Cases>...> == 0) {
+    decided = detail::select_one(chosen, cases...);
+  }
+  if (!decided) {
+    const std::array<detail::select_record, sizeof...(Cases)> records{cases.record()...};
+    chosen = detail::select_records(records);
+  }
   std::size_t i = 0;
   (void)((i++ == chosen && (cases.run(), true)) || ...);
   return chosen;

@@ -8,7 +8,7 @@
 
 #include "port/barrier.hpp"
 #include "runtime/runtime_core.hpp"
-#include "runtime/switch.hpp"
+#include "runtime/switching.hpp"
 
 // Declared here and not through <cxxabi.h>, whose declaration promises the same result for every
 // call: a compiler may then keep the address over a switch, on a thread where it is wrong.
@@ -17,33 +17,29 @@ struct __cxa_eh_globals;
 extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
 }  // namespace __cxxabiv1
 
+constinit thread_local weir::detail::relaxed<weir::detail::carrier*> weir_this_carrier{nullptr};
+
 namespace weir::detail {
+
+#if !defined(__x86_64__)
+[[gnu::noinline]] carrier* this_carrier() noexcept { return weir_this_carrier; }
+#endif
+
 namespace {
 
 namespace fiber = boost::context::detail;
 
-constinit thread_local relaxed<carrier*> this_carrier{nullptr};
-
-constexpr std::uint32_t base_interval = 64;   // switches between two visits to the base
+constexpr std::int64_t base_interval = 64;    // switches between two visits to the base
 constexpr std::uint32_t start_backlog = 256;  // tasks waiting, when go() lets them run first
+
+/// Not inlined: the compiler does not know that this_carrier() reads it.
+[[gnu::noinline]] void set_this_carrier(carrier* c) noexcept { weir_this_carrier = c; }
 
 }  // namespace
 
-// Neither is inlined: the address is this thread's, and must not be known to a caller that
-// switches.
-// Ordering: relaxed in both; only this thread uses it, from the stacks that it runs: see
-// relaxed.hpp.
-[[gnu::noinline]] exception_state get_thread_exceptions() noexcept {
-  auto* here = reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals());
-  return {std::atomic_ref(here->caught).load(std::memory_order_relaxed),
-          std::atomic_ref(here->uncaught).load(std::memory_order_relaxed)};
-}
-
-[[gnu::noinline]] void set_thread_exceptions(exception_state state) noexcept {
-  auto* here = reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals());
-  // Ordering: relaxed; as above.
-  std::atomic_ref(here->caught).store(state.caught, std::memory_order_relaxed);
-  std::atomic_ref(here->uncaught).store(state.uncaught, std::memory_order_relaxed);
+// Not inlined: the address is this thread's, and must not be known to a caller that switches.
+[[gnu::noinline]] exception_state* thread_exceptions() noexcept {
+  return reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals());
 }
 
 int this_thread_id() noexcept {
@@ -51,50 +47,12 @@ int this_thread_id() noexcept {
   return id;
 }
 
-carrier::carrier(runtime_core& owner, int i, std::uint64_t seed) noexcept : rt(owner), index(i) {
+carrier::carrier(runtime_core& owner, int i, std::uint64_t seed) noexcept
+    : rt(owner), index(i), directed_(owner.directed_by != nullptr) {
   random.seed(seed + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15U);
 }
 
-// Not inlined, so that no caller keeps the thread-local's address over a switch.
-[[gnu::noinline]] carrier* carrier::current() noexcept { return this_carrier; }
-
-task* carrier::current_task() noexcept {
-  const carrier* c = current();
-  return c != nullptr ? static_cast<task*>(c->running_) : nullptr;
-}
-
 // ---- switching ----------------------------------------------------------------------------------
-
-WEIR_NO_ASAN void carrier::jump(stack_shadow& own, void* target, stack_shadow& to, bool last) {
-  const exception_state mine = get_thread_exceptions();
-  own.leave(to, last, &rt.ids);
-  const fiber::transfer_t from = fiber::jump_fcontext(target, this);
-  // Perhaps on another thread from here on: nothing that was read before the jump is good now,
-  // `this` included. Whoever left passes the carrier on.
-  auto* here = static_cast<carrier*>(from.data);
-  ordered_after(here);
-  here->arrive(from.fctx, own);
-  set_thread_exceptions(mine);
-}
-
-void carrier::arrive(void* left_context, stack_shadow& own) noexcept {
-  task* t = left_;
-  own.enter(t != nullptr ? &t->shadow : &base_shadow_);
-  (t != nullptr ? t->context : base_context_) = left_context;
-  switch (left_how_) {
-    case leaving::nothing: break;
-    case leaving::parks:
-      // Ordering: release; pairs with the acquire of whoever wakes it: its stack is at rest.
-      t->parked.store(true, std::memory_order_release);
-      break;
-    case leaving::yields:
-      // Ordering: release; as above, for whoever takes it from the lane.
-      t->parked.store(true, std::memory_order_release);
-      lane.push_back(t);
-      break;
-    case leaving::ends: recycle(t); break;
-  }
-}
 
 void carrier::recycle(task* t) noexcept {
   t->alive = false;
@@ -105,15 +63,6 @@ void carrier::recycle(task* t) noexcept {
   rt.task_finished();
 }
 
-void carrier::run_next(task* t) noexcept {
-  running_ = t;
-  t->home = this;
-  // Ordering: relaxed; whoever holds a ready task is alone with it. The next to read this is the
-  // one who claims its next operation, ordered by the lock under which that was linked.
-  t->parked.store(false, std::memory_order_relaxed);
-  switches += 1;
-}
-
 void carrier::enter_task(task* t) {
   left_ = nullptr;
   left_how_ = leaving::nothing;
@@ -121,52 +70,23 @@ void carrier::enter_task(task* t) {
   jump(base_shadow_, t->context, t->shadow, false);
 }
 
-WEIR_NO_ASAN void carrier::switch_from_task(task* me, leaving how) {
-  left_ = me;
-  left_how_ = how;
-  // A directed run may be over before its tasks are: what they did comes before the run's end, too.
-  if (sanitized && rt.directed_by != nullptr) ordered_before(&rt.ids);
-  const bool last = how == leaving::ends;
-  if (task* t = next_at_hand()) {
-    run_next(t);
-    jump(me->shadow, t->context, t->shadow, last);
-  } else {
-    running_ = nullptr;
-    jump(me->shadow, base_context_, base_shadow_, last);
-  }
-}
-
-task* carrier::next_at_hand() {
-  if (rt.directed_by != nullptr) [[unlikely]]
-    return next_directed();
-  since_base_ += 1;
-  if (grain.count_switch()) end_window();
-  if (base_wanted_ || since_base_ >= base_interval || rt.stopping()) return nullptr;
+/// The same, where there may be something else to do first.
+[[gnu::noinline]] task* carrier::next_looking_up() {
+  if (directed_) return next_directed();
+  if (grain.window_is_over()) end_window();
+  if (base_wanted_ || until_base_ <= 0 || rt.stopping()) return nullptr;
   return lane.pop();
 }
 
 void carrier::end_window() {
   const time_ns now = rt.clock.now();
+  until_base_ -= grain.switches();
   grain.measure(now);
   if (rt.timers->next_due() <= now) base_wanted_ = true;
   if (grain.coarse() && rt.has_spare() && lane.count() > 0) {
     task_chain half = lane.give_half();
     if (!rt.give_to_idle(half, nullptr)) lane.push_all(half);
   }
-}
-
-void carrier::park_current(wait_reason why) {
-  task* me = running_;
-  if (me->woken_early) [[unlikely]] {
-    me->woken_early = false;
-    return;
-  }
-  me->wait_object = why.object;
-  me->wait_amount = why.amount;
-  me->wait_since = grain.now_about();
-  me->waits = why.kind;
-  switch_from_task(me, leaving::parks);
-  me->waits = nullptr;
 }
 
 void carrier::yield_current() {
@@ -185,6 +105,14 @@ void carrier::yield_current() {
     }
   }
   switch_from_task(running_, leaving::yields);
+}
+
+/// Under a director: to the lane's end, stopped in the middle of an operation.
+void carrier::yield_interrupted() {
+  task* me = running_;
+  me->interrupted = true;
+  switch_from_task(me, leaving::yields);
+  me->interrupted = false;
 }
 
 WEIR_NO_ASAN void carrier::finish_current() {
@@ -213,7 +141,7 @@ void carrier::task_main(carrier* here, void* left_context) noexcept {
   task* me = here->running_;
   ordered_after(me);
   here->arrive(left_context, me->shadow);
-  set_thread_exceptions({});
+  store_exceptions(*here->exceptions_, {});
   run_body(*me);
   current()->finish_current();
 }
@@ -238,13 +166,12 @@ bool carrier::share(task* t) {
   return true;
 }
 
-void carrier::ready(task* t) {
-  lazy_turns_ = 0;
-  if (t->interrupted) [[unlikely]] {
+[[gnu::noinline]] void carrier::ready_apart(task* t) {
+  if (t->interrupted) {
     t->woken_early = true;  // it is in the lane already, and has yet to park
     return;
   }
-  // Ordering: acquire; pairs with arrive(): we may run what is at rest.
+  // Ordering: acquire; as in ready().
   if (!t->parked.load(std::memory_order_acquire)) {
     // As far as we can see it is still on its way off its stack, on the carrier that is its home;
     // when the mail is read there, it is off.
@@ -346,7 +273,8 @@ task_chain carrier::raid_mail() {
 // ---- the base -----------------------------------------------------------------------------------
 
 void carrier::serve(const std::atomic<bool>* until) {
-  this_carrier = this;
+  set_this_carrier(this);
+  exceptions_ = thread_exceptions();
   ordered_before(this);
   use_alternate_stack();
   base_shadow_.adopt_thread();
@@ -355,7 +283,7 @@ void carrier::serve(const std::atomic<bool>* until) {
   for (;;) {
     // First this, then the look at what it may have been set for.
     (void)base_wanted_.exchange(false);
-    since_base_ = 0;
+    until_base_ = base_interval;
     // Ordering: acquire; pairs with whoever sets it: the lender sees the task's result.
     if ((until != nullptr && until->load(std::memory_order_acquire)) || rt.stopping()) break;
     if (lost_right && !rt.regain_right(*this, until != nullptr)) break;
@@ -370,7 +298,7 @@ void carrier::serve(const std::atomic<bool>* until) {
     }
   }
   running_ = nullptr;
-  this_carrier = nullptr;
+  set_this_carrier(nullptr);
 }
 
 void carrier::fire_timers() {

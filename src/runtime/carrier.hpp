@@ -17,12 +17,14 @@
 #include <mutex>
 
 #include "runtime/clock.hpp"
+#include "runtime/current.hpp"
 #include "runtime/grain.hpp"
 #include "runtime/lane.hpp"
 #include "runtime/random.hpp"
 #include "runtime/relaxed.hpp"
 #include "runtime/sanitizer.hpp"
 #include "runtime/stack_pool.hpp"
+#include "runtime/switch.hpp"
 #include "runtime/task.hpp"
 
 namespace weir::detail {
@@ -37,9 +39,12 @@ class carrier {
   carrier(runtime_core& rt, int index, std::uint64_t seed) noexcept;
 
   /// The carrier whose thread this is; null in a plain thread. Never keep it over a switch.
-  [[nodiscard]] static carrier* current() noexcept;
+  [[nodiscard]] static carrier* current() noexcept { return this_carrier(); }
   /// The task that runs on this thread, or null: plain threads, and a carrier's base.
-  [[nodiscard]] static task* current_task() noexcept;
+  [[nodiscard]] static task* current_task() noexcept {
+    const carrier* c = current();
+    return c != nullptr ? static_cast<task*>(c->running_) : nullptr;
+  }
 
   // From a task on this carrier. Each returns when the task runs again, maybe on another carrier.
   void park_current(wait_reason why);
@@ -50,7 +55,7 @@ class carrier {
   void interrupt_current(const char* before);
 
   // From a task, or the base, on this carrier.
-  /// A task whose operation the caller has claimed becomes ready.
+  /// A task whose operation the caller has claimed becomes ready. (runtime/parking.hpp)
   void ready(task* t);
   /// A new task becomes ready; when very many are, they get to run first.
   void start(task* t);
@@ -113,12 +118,14 @@ class carrier {
   enum class leaving : std::uint8_t { nothing, parks, yields, ends };
 
   void switch_from_task(task* me, leaving how);
+  void ready_apart(task* t);
   void enter_task(task* t);
   void run_next(task* t) noexcept;
   void jump(stack_shadow& own, void* target, stack_shadow& to, bool last);
   void arrive(void* left_context, stack_shadow& own) noexcept;
   void recycle(task* t) noexcept;
   [[nodiscard]] task* next_at_hand();
+  [[nodiscard]] task* next_looking_up();
   [[nodiscard]] task* next_directed();
   [[nodiscard]] bool decide_interrupt(const char* before);
   void yield_interrupted();
@@ -132,7 +139,9 @@ class carrier {
   relaxed<leaving> left_how_{leaving::nothing};
   relaxed<void*> base_context_{nullptr};
   relaxed<bool> base_wanted_{false};
-  relaxed<std::uint32_t> since_base_{0};
+  const bool directed_;  // by rt's director
+  relaxed<std::int64_t> until_base_{0};
+  exception_state* exceptions_ = nullptr;  // of its thread; set by serve()
   relaxed<task*> forced_{nullptr};        // by the director: runs at the next switch
   relaxed<std::uint32_t> lazy_turns_{0};  // on a virtual clock: yields since anything else happened
   stack_shadow base_shadow_;

@@ -42,13 +42,6 @@ bool carrier::decide_interrupt(const char* before) {
   return true;
 }
 
-void carrier::yield_interrupted() {
-  task* me = running_;
-  me->interrupted = true;
-  switch_from_task(me, leaving::yields);
-  me->interrupted = false;
-}
-
 task* carrier::next_directed() {
   if (task* t = forced_) {
     forced_ = nullptr;

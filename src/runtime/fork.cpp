@@ -8,15 +8,17 @@
 #include "runtime/runtime_core.hpp"
 
 namespace weir::detail {
+
+std::atomic<bool> forked_without_runtime{false};
+
 namespace {
 
 std::atomic<unsigned> generation{0};
-std::atomic<bool> lost{false};  // a runtime was left behind in the parent
 
 void in_child() {
   // Ordering: relaxed; a forked child has one thread.
   generation.fetch_add(1, std::memory_order_relaxed);
-  lost.store(true, std::memory_order_relaxed);
+  forked_without_runtime.store(true, std::memory_order_relaxed);
   registry::instance().in_child();
 }
 void before_fork() { registry::instance().before_fork(); }
@@ -32,11 +34,8 @@ unsigned fork_generation() noexcept {
   return generation.load(std::memory_order_relaxed);
 }
 
-void refuse_if_forked() {
-  // Ordering: relaxed; as above.
-  if (lost.load(std::memory_order_relaxed)) [[unlikely]] {
-    throw std::system_error(errc::forked, "weir: cannot wait in a forked child");
-  }
+void throw_forked() {
+  throw std::system_error(errc::forked, "weir: cannot wait in a forked child");
 }
 
 }  // namespace weir::detail

@@ -21,9 +21,13 @@ class grain_meter {
  public:
   /// Counts a switch; true when the window is over, and measure() is due.
   [[nodiscard]] bool count_switch() noexcept {
-    left_ -= 1;
-    return left_ <= 0 || hurried_;
+    const std::int64_t left = left_ - 1;
+    left_ = left;
+    return left <= 0 || hurried_;
   }
+  [[nodiscard]] bool window_is_over() const noexcept { return left_ <= 0 || hurried_; }
+  /// Switches since the window began.
+  [[nodiscard]] std::int64_t switches() const noexcept { return window_ - left_; }
   /// By the watcher, from outside: measure at the next switch, for the work may have changed.
   void hurry() noexcept { hurried_ = true; }
   /// Channel operations that were done since the channel last reported.
@@ -31,7 +35,7 @@ class grain_meter {
 
   /// Closes the window at `now` and opens the next.
   void measure(time_ns now) noexcept {
-    const std::int64_t switches = window_ - left_;
+    const std::int64_t switches = this->switches();
     const time_ns spent = std::max<time_ns>(now - since_, 0);
     const std::int64_t events = std::max<std::int64_t>(switches + operations_, 1);
     coarse_ = spent / events >= coarse_ns;

@@ -2,6 +2,7 @@
 #pragma once
 // What concerns the process as a whole: its end, its forks, its crashes.
 
+#include <atomic>
 #include <string>
 
 namespace weir::detail {
@@ -11,8 +12,15 @@ class runtime_core;
 
 /// Grows in each forked child.
 [[nodiscard]] unsigned fork_generation() noexcept;
-/// Throws errc::forked in a child whose parent had a runtime: whom to wait for is in the parent.
-void refuse_if_forked();
+/// Whether this is a child whose parent had a runtime: whom to wait for is in the parent.
+extern std::atomic<bool> forked_without_runtime;
+[[noreturn]] void throw_forked();
+/// Throws errc::forked if so.
+inline void refuse_if_forked() {
+  // Ordering: relaxed; changes only where there is one thread.
+  if (forked_without_runtime.load(std::memory_order_relaxed)) [[unlikely]]
+    throw_forked();
+}
 
 /// Has the default runtime stop when main returns or exit() is called, before static objects are
 /// destroyed: no carrier of it takes up a task after that.

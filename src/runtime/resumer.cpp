@@ -4,7 +4,7 @@
 #include <mutex>
 #include <utility>
 
-#include "runtime/runtime_core.hpp"
+#include "runtime/parking.hpp"
 #include "weir/go.hpp"
 #include "weir/runtime.hpp"
 

@@ -408,7 +408,10 @@ void runtime_core::stop() noexcept {
     stop_.store(true, std::memory_order_seq_cst);
   }
   bench_.notify_all();
-  for (int i = 0; i < known_carriers(); ++i) at(i).wake();
+  for (int i = 0; i < known_carriers(); ++i) {
+    at(i).call_to_base();
+    at(i).wake();
+  }
 }
 
 bool runtime_core::wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept {

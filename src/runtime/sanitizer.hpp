@@ -47,6 +47,14 @@ void AnnotateIgnoreSyncEnd(const char* file, int line);
 #define WEIR_NO_ASAN
 #endif
 
+/// For the few functions of a switch: one call, whatever the compiler thinks of their size. Not
+/// under a sanitizer, where what is not instrumented cannot be inlined into what is.
+#if defined(WEIR_ASAN) || defined(WEIR_TSAN)
+#define WEIR_HOT inline
+#else
+#define WEIR_HOT [[gnu::always_inline]] inline
+#endif
+
 namespace weir::detail {
 
 #if defined(WEIR_ASAN) || defined(WEIR_TSAN)

@@ -4,15 +4,47 @@
 #include <sched.h>
 #include <time.h>
 
+#include "port/barrier.hpp"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 namespace weir::detail {
 
-void spin_lock::lock_slow() noexcept {
+#if !defined(__x86_64__)
+[[gnu::noinline]] thread_token this_thread_token() noexcept {
+  static thread_local char mark = 0;
+  return reinterpret_cast<thread_token>(&mark);
+}
+#endif
+
+namespace {
+
+void spin_once() noexcept {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
+/// The longer one waits, the more one gives up.
+void wait_a_moment(int round) noexcept {
   constexpr int spins = 64;     // a holder that runs is done by then
   constexpr int yields = 1024;  // one that was preempted gets to run
+  if (round < spins) {
+    spin_once();
+  } else if (round < yields) {
+    sched_yield();
+  } else {
+    // Under a real-time policy yielding may not let a lower priority run: sleep instead.
+    const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
+    nanosleep(&pause, nullptr);
+  }
+}
+
+}  // namespace
+
+void spin_lock::wait_for_holder() noexcept {
   for (int round = 0;; ++round) {
     // Ordering: relaxed for the look, which keeps the line shared; acquire for taking it, pairs
     // with the release in unlock().
@@ -20,18 +52,12 @@ void spin_lock::lock_slow() noexcept {
         !held_.exchange(true, std::memory_order_acquire)) {
       return;
     }
-    if (round < spins) {
-#if defined(__x86_64__)
-      _mm_pause();
-#endif
-    } else if (round < yields) {
-      sched_yield();
-    } else {
-      // Under a real-time policy yielding may not let a lower priority run: sleep instead.
-      const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
-      nanosleep(&pause, nullptr);
-    }
+    wait_a_moment(round);
   }
 }
+
+void spin_lock::fence_everybody() noexcept { port::process_barrier(); }
+
+void spin_lock::wait_for_owner(int round) noexcept { wait_a_moment(round); }
 
 }  // namespace weir::detail

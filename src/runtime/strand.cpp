@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "port/futex.hpp"
-#include "runtime/carrier.hpp"
 #include "runtime/deadlock.hpp"
+#include "runtime/parking.hpp"
 #include "runtime/runtime_core.hpp"
 #include "weir/detail/suspension.hpp"
 #include "weir/detail/waiter.hpp"
@@ -81,6 +81,15 @@ strand strand::current() {
     my_word.store(waiting, std::memory_order_relaxed);
   }
   return s;
+}
+
+void wake_batch::wake_each() noexcept {
+  for (wait_node* n = head_; n != nullptr;) {
+    wait_node* following = n->next;  // read before the wake: n's stack may be gone after it
+    wake_node(*n);
+    n = following;
+  }
+  head_ = tail_ = nullptr;
 }
 
 void*& strand_local() noexcept {

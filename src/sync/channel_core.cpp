@@ -8,8 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "runtime/carrier.hpp"
-#include "sync/wait.hpp"
+#include "sync/wait_here.hpp"
 #include "weir/channel.hpp"
 #include "weir/select.hpp"
 
@@ -61,13 +60,13 @@ void channel_core::report_operations() noexcept {
   operations = 0;
 }
 
-transfer channel_core::try_send_step(void* value, wake_batch& wakes) noexcept {
+WEIR_HOT transfer channel_core::send_step(void* value, wait_node*& partner) noexcept {
   if (closed_plain) return transfer::closed;
   if (wait_node* receiver = receivers.claim_front()) {
     ops.value_to_out(receiver->value, value);
     receiver->ok = true;
     ++operations;
-    wakes.add(*receiver);
+    partner = receiver;
     return transfer::moved;
   }
   if (count >= cap) return transfer::would_block;
@@ -75,14 +74,14 @@ transfer channel_core::try_send_step(void* value, wake_batch& wakes) noexcept {
   return transfer::moved;
 }
 
-transfer channel_core::try_receive_step(void* out, wake_batch& wakes) noexcept {
+WEIR_HOT transfer channel_core::receive_step(void* out, wait_node*& partner) noexcept {
   if (count > 0) {
     ops.slot_to_out(out, pop_slot());
     if (count >= cap) return transfer::moved;         // one had been put back
     if (wait_node* sender = senders.claim_front()) {  // (keeps C3, and the order)
       ops.value_to_slot(push_slot(), sender->value);
       sender->ok = true;
-      wakes.add(*sender);
+      partner = sender;
     }
     return transfer::moved;
   }
@@ -90,10 +89,18 @@ transfer channel_core::try_receive_step(void* out, wake_batch& wakes) noexcept {
     ops.value_to_out(out, sender->value);
     sender->ok = true;
     ++operations;
-    wakes.add(*sender);
+    partner = sender;
     return transfer::moved;
   }
   return closed_plain ? transfer::closed : transfer::would_block;
+}
+
+transfer channel_core::try_send_step(void* value, wait_node*& partner) noexcept {
+  return send_step(value, partner);
+}
+
+transfer channel_core::try_receive_step(void* out, wait_node*& partner) noexcept {
+  return receive_step(out, partner);
 }
 
 void channel_core::grow_locked() {
@@ -108,13 +115,13 @@ void channel_core::grow_locked() {
 }
 
 void channel_core::put_back(void* value) {
-  wake_batch wakes;
+  wait_node* partner = nullptr;
   {
     const std::lock_guard guard(lock);
-    if (wait_node* receiver = receivers.claim_front()) {
-      ops.value_to_out(receiver->value, value);
-      receiver->ok = true;
-      wakes.add(*receiver);
+    partner = receivers.claim_front();
+    if (partner != nullptr) {
+      ops.value_to_out(partner->value, value);
+      partner->ok = true;
     } else {
       if (count == room) grow_locked();
       head = (head == 0 ? room : head) - 1;
@@ -122,40 +129,43 @@ void channel_core::put_back(void* value) {
       ops.value_to_slot(slots + head * ops.size, value);
     }
   }
-  wakes.wake_all();
+  if (partner != nullptr) wake_node(*partner);
 }
 
-transfer channel_core::send_locked(void* value, patience how) {
-  wake_batch wakes;
-  const transfer step = try_send_step(value, wakes);
-  return complete_locked(step, wakes, senders, value, how, send_wait);
-}
-
-transfer channel_core::receive_locked(void* out, patience how) {
-  wake_batch wakes;
-  const transfer step = try_receive_step(out, wakes);
-  return complete_locked(step, wakes, receivers, out, how, receive_wait);
-}
-
-transfer channel_core::complete_locked(transfer step, wake_batch& wakes, wait_list& queue,
-                                       void* element, patience how, const wait_kind& kind) {
-  if (step != transfer::would_block || !how.block) {
-    lock.unlock();
-    wakes.wake_all();
-    return step;
-  }
-  if (signal && how.until != nullptr && how.until->done_core() != nullptr) {
+WEIR_HOT transfer channel_core::wait_locked(wait_list& queue, void* element, patience how,
+                                            const wait_kind& kind) {
+  if (signal && how.until != nullptr && how.until->done_core() != nullptr) [[unlikely]] {
     lock.unlock();
     return wait_for_signal(*how.until);
   }
   report_operations();
   wait_node node;
   node.value = element;
-  if (!wait_in(lock, queue, node, how.until,
-               {.kind = &kind, .object = this, .amount = capacity()})) {
-    return transfer::cancelled;
-  }
+  const wait_reason why =
+      how.cases == 0 ? wait_reason{.kind = &kind, .object = this, .amount = capacity()}
+                     : wait_reason{.kind = &select_wait, .object = nullptr, .amount = how.cases};
+  if (!wait_here(lock, queue, node, how.until, why)) return transfer::cancelled;
   return node.ok ? transfer::moved : transfer::closed;
+}
+
+transfer channel_core::send_locked(void* value, patience how) {
+  wait_node* partner = nullptr;
+  const transfer step = send_step(value, partner);
+  if (step == transfer::would_block && how.block) return wait_locked(senders, value, how, send_wait);
+  lock.unlock();
+  if (partner != nullptr) wake_node(*partner);
+  return step;
+}
+
+transfer channel_core::receive_locked(void* out, patience how) {
+  wait_node* partner = nullptr;
+  const transfer step = receive_step(out, partner);
+  if (step == transfer::would_block && how.block) {
+    return wait_locked(receivers, out, how, receive_wait);
+  }
+  lock.unlock();
+  if (partner != nullptr) wake_node(*partner);
+  return step;
 }
 
 /// One context's done() with another context: two signals have no order in which they could be
@@ -163,6 +173,7 @@ transfer channel_core::complete_locked(transfer step, wake_batch& wakes, wait_li
 transfer channel_core::wait_for_signal(const context& until) {
   const std::array<select_record, 2> both{{{.kind = case_kind::done, .core = this},
                                            {.kind = case_kind::done, .core = until.done_core()}}};
+  interruption_point("select");
   return select_records(both) == 0 ? transfer::closed : transfer::cancelled;
 }
 

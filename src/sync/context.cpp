@@ -332,7 +332,7 @@ using detail::cancel_node;
 // ---- context ------------------------------------------------------------------------------------
 
 context::context(detail::ref<detail::context_state> state) noexcept {
-  if (state && state->canceller != nullptr) flag_ = &state->canceller->done->closed;
+  if (state && state->canceller != nullptr) done_ = state->canceller->done.get();
   state_ = std::move(state);
 }
 
@@ -353,11 +353,6 @@ cancel_node* canceller_of(const context& ctx) noexcept {
   return s != nullptr ? s->canceller : nullptr;
 }
 }  // namespace
-
-detail::channel_core* context::done_core() const noexcept {
-  const cancel_node* node = canceller_of(*this);
-  return node != nullptr ? node->done.get() : nullptr;
-}
 
 detail::ref<detail::channel_state<std::monostate>> context::done_channel() const {
   const cancel_node* node = canceller_of(*this);

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "runtime/parking.hpp"
 #include "sync/wait.hpp"
 #include "weir/detail/coroutine_wait.hpp"
 #include "weir/detail/interruption.hpp"
@@ -116,13 +117,13 @@ bool coroutine_transfer::join(void* element) noexcept {
     return false;
   }
   channel_core& core = *core_;
-  wake_batch wakes;
+  wait_node* partner = nullptr;
   core.lock.lock();
-  result_ = way_ == direction::send ? core.try_send_step(element, wakes)
-                                    : core.try_receive_step(element, wakes);
+  result_ = way_ == direction::send ? core.try_send_step(element, partner)
+                                    : core.try_receive_step(element, partner);
   if (result_ != transfer::would_block) {
     core.lock.unlock();
-    wakes.wake_all();
+    if (partner != nullptr) wake_node(*partner);
     return false;
   }
   core.report_operations();

@@ -15,16 +15,17 @@
 #include <string>
 #include <vector>
 
-#include "runtime/carrier.hpp"
-#include "runtime/runtime_core.hpp"
+#include "runtime/parking.hpp"
 #include "sync/wait.hpp"
 
 namespace weir::detail {
+
+constexpr wait_kind select_wait{"select", "cases"};
+
 namespace {
 
 constexpr std::size_t nothing = static_cast<std::size_t>(-1);
 constexpr std::size_t cases_max = 65536;
-constexpr wait_kind select_wait{"select", "cases"};
 constexpr std::size_t usual = 8;  // up to so many cases need no allocation
 
 /// Is there a waiter that could still be served? Those that others have claimed are taken out.
@@ -83,14 +84,13 @@ class selection {
       : records_(records), locks_(records, room) {}
 
   std::size_t run() {
-    interruption_point("select");
     locks_.lock();
     std::size_t chosen = decide();
     if (chosen == nothing) chosen = find_otherwise();
     if (chosen == nothing) return wait_with_room();
     locks_.unlock();
-    wakes_.wake_all();
-    if (send_on_closed_) throw_channel_closed("send on closed channel");
+    if (partner_ != nullptr) wake_node(*partner_);
+    if (send_on_closed_) throw_send_on_closed();
     return chosen;
   }
 
@@ -113,11 +113,11 @@ class selection {
   bool carry_out(const select_record& r) noexcept {
     if (r.core == nullptr || r.core->signal) return true;  // a time, or a context
     if (r.kind == case_kind::send) {
-      const transfer t = r.core->try_send_step(r.element, wakes_);
+      const transfer t = r.core->try_send_step(r.element, partner_);
       send_on_closed_ = t == transfer::closed;
       return t != transfer::would_block;
     }
-    return r.core->try_receive_step(r.element, wakes_) != transfer::would_block;
+    return r.core->try_receive_step(r.element, partner_) != transfer::would_block;
   }
 
   [[nodiscard]] std::size_t find_otherwise() const noexcept {
@@ -157,7 +157,7 @@ class selection {
   std::size_t wait() {
     operation op(true);
     try {
-      op.who = strand::current();
+      op.who = current_strand();
     } catch (...) {
       locks_.unlock();
       throw;
@@ -169,7 +169,7 @@ class selection {
     const auto chosen = static_cast<std::size_t>(op.winner());
     leave_all(chosen);
     if (records_[chosen].kind == case_kind::send && !nodes_[chosen].ok) {
-      throw_channel_closed("send on closed channel");
+      throw_send_on_closed();
     }
     return chosen;
   }
@@ -224,7 +224,7 @@ class selection {
     const wait_reason why{.kind = &select_wait, .amount = records_.size()};
     const std::size_t timeout = first_timeout();
     if (timeout == nothing) {
-      op.who.park(why);
+      park_strand(op.who, why);
       return;
     }
     const int index = static_cast<int>(timeout);
@@ -265,12 +265,14 @@ class selection {
   std::span<const select_record> records_;
   lock_order locks_;
   std::span<wait_node> nodes_;
-  wake_batch wakes_;
+  wait_node* partner_ = nullptr;  // to be woken
   bool send_on_closed_ = false;
   bool self_claimed_ = false;
 };
 
 }  // namespace
+
+void throw_send_on_closed() { throw_channel_closed("send on closed channel"); }
 
 void throw_case_spent() {
   throw std::logic_error("weir::select: this on_send case's value has been sent: make a new case");
@@ -297,6 +299,7 @@ std::size_t select(std::span<select_case> cases) {
   std::vector<detail::select_record> records;
   records.reserve(cases.size());
   for (select_case& c : cases) records.push_back(c.record());
+  detail::interruption_point("select");
   const std::size_t chosen = detail::select_records(records);
   cases[chosen].run();
   return chosen;

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "runtime/runtime_core.hpp"
+#include "runtime/parking.hpp"
 #include "weir/go.hpp"
 
 namespace weir::detail {
@@ -71,13 +71,13 @@ class timer_state final : public shared_object, public timer_entry, private time
   /// Under the queue's lock. Never takes m_, which disarm() holds while it waits for that lock.
   outcome fire(time_ns now) override {
     if (!ticks) return {.rest = this};  // with the reference that restart() took
-    wake_batch wakes;
+    wait_node* partner = nullptr;
     time_point tick{std::chrono::nanoseconds(now)};
     {
       const std::lock_guard lock(ticks->lock);
-      (void)ticks->try_send_step(&tick, wakes);  // dropped if the last was not received
+      (void)ticks->try_send_step(&tick, partner);  // dropped if the last was not received
     }
-    wakes.wake_all();
+    if (partner != nullptr) wake_node(*partner);
     if (period_ == 0) return {};
     const time_ns missed = (now - due()) / period_;
     return {.again = time_plus(due(), (missed + 1) * period_)};

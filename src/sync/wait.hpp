@@ -2,6 +2,8 @@
 #pragma once
 // The wait of every primitive that is not a select: in one queue, and perhaps for a context.
 
+#include <mutex>
+
 #include "weir/context.hpp"
 #include "weir/detail/spin_lock.hpp"
 #include "weir/detail/waiter.hpp"
@@ -14,6 +16,10 @@ namespace weir::detail {
 bool wait_in(spin_lock& m, wait_list& list, wait_node& node, const context* until, wait_reason why);
 
 /// Takes `node` out of `list` if it is still in it; `m` is not held.
-void leave(spin_lock& m, wait_list& list, wait_node& node) noexcept;
+inline void leave(spin_lock& m, wait_list& list, wait_node& node) noexcept {
+  interruption_point("leave of a queue");
+  const std::lock_guard lock(m);
+  if (node.linked) list.remove(node);
+}
 
 }  // namespace weir::detail

@@ -14,6 +14,7 @@
 
 #include "model/weak_memory.hpp"
 #include "port/barrier.hpp"
+#include "weir/detail/thread_token.hpp"
 
 namespace modelled {
 
@@ -31,6 +32,9 @@ inline void light_barrier() {}
 }  // namespace port
 namespace detail {
 inline void sched_yield() { weak_memory::spin(); }
+using thread_token = ::std::uintptr_t;
+inline constexpr thread_token no_thread = 0;
+inline thread_token this_thread_token() { return static_cast<thread_token>(weak_memory::the_world.running()) + 1; }
 }  // namespace detail
 }  // namespace weir
 
@@ -40,11 +44,13 @@ inline void sched_yield() { weak_memory::spin(); }
 #include "weir/detail/waiter.hpp"
 
 // src/runtime/spin_lock.cpp, with one pause for its three.
-void weir::detail::spin_lock::lock_slow() noexcept {
+void weir::detail::spin_lock::wait_for_holder() noexcept {
   do {
     weak_memory::spin();
   } while (held_.load(std::memory_order_relaxed) ||
            held_.exchange(true, std::memory_order_acquire));
 }
+void weir::detail::spin_lock::fence_everybody() noexcept { port::process_barrier(); }
+void weir::detail::spin_lock::wait_for_owner(int /*round*/) noexcept { weak_memory::spin(); }
 
 }  // namespace modelled

@@ -92,6 +92,39 @@ TEST_F(protocols_test, spin_lock_excludes_and_publishes) {
   expect_caught<ring<1, 2, 1>>(faulty);
 }
 
+/// One that becomes biased at the second time in a row: to the first thread, which comes three times
+/// while the others come once; or to either of two that come twice.
+template <int Threads, int First, int Others>
+struct counting_under_a_biased_lock {
+  static constexpr int threads = Threads;
+  static constexpr int owner = 0, held = 1, inside = 2;
+  spin_lock lock{1};
+  plain<int> n{0};
+  void thread(int me) {
+    for (int i = 0; i < (me == 0 ? First : Others); ++i) {
+      lock.lock();
+      n = n + 1;
+      lock.unlock();
+    }
+  }
+  void end() { check(n == First + (Threads - 1) * Others, "a count is missing"); }
+};
+
+TEST_F(protocols_test, a_biased_lock_excludes_and_publishes) {
+  using one_owner = counting_under_a_biased_lock<2, 3, 1>;
+  using two_owners = counting_under_a_biased_lock<2, 2, 2>;
+  expect_sound<one_owner>();
+  expect_sound<two_owners>();
+  expect_sound<counting_under_a_biased_lock<2, 4, 2>>();
+  expect_caught<one_owner>({
+      {"no process barrier", race, {{access::barrier}}},
+      {"relaxed unlock by the owner", race, {{access::store, relaxed, one_owner::inside}}},
+      {"relaxed look at inside_", race, {{access::load, relaxed, one_owner::inside}}},
+      {"relaxed unlock of held_", race, {{access::store, relaxed, one_owner::held}}},
+      {"relaxed taking of held_", race, {{access::rmw, relaxed, one_owner::held}}},
+  });
+}
+
 // ---- strand: park and wake ----------------------------------------------------------------------
 
 enum park_flaw { none, never_wakes, stores_instead_of_cas };

@@ -40,9 +40,10 @@ struct element_ops {
 
 enum class transfer { moved, would_block, closed, cancelled };
 
-/// Whether waiting is allowed, and what may end it.
+/// Whether waiting is allowed, and what may end it. (Two words, so that it travels in registers.)
 struct patience {
   bool block = true;
+  std::uint32_t cases = 0;  // of the select that waits, for dumps; 0: it is none
   const context* until = nullptr;
 };
 
@@ -78,10 +79,10 @@ class channel_core : public shared_object {
   [[nodiscard]] transfer send_locked(void* value, patience how);
   [[nodiscard]] transfer receive_locked(void* out, patience how);
 
-  /// One step of a transfer that does not wait; `lock` is held and stays so. A claimed partner is
-  /// added to `wakes`.
-  [[nodiscard]] transfer try_send_step(void* value, wake_batch& wakes) noexcept;
-  [[nodiscard]] transfer try_receive_step(void* out, wake_batch& wakes) noexcept;
+  /// One step of a transfer that does not wait; `lock` is held and stays so. `partner` becomes the
+  /// one that was claimed, to be woken once the lock is dropped, if there was one.
+  [[nodiscard]] transfer try_send_step(void* value, wait_node*& partner) noexcept;
+  [[nodiscard]] transfer try_receive_step(void* out, wait_node*& partner) noexcept;
 
   /// The element becomes the next to be received: it was, by somebody who could not keep it. The
   /// channel may hold more than its capacity then. `lock` is not held. Throws std::bad_alloc.
@@ -103,7 +104,7 @@ class channel_core : public shared_object {
   void clear_locked() noexcept;
   /// Tells the scheduler how many operations there were; `lock` is held.
   void report_operations() noexcept;
-  transfer wait_for_signal(const context& until);
+  [[nodiscard]] transfer wait_for_signal(const context& until);
 
   spin_lock lock;  // guards everything below
   bool closed_plain = false;
@@ -121,12 +122,14 @@ class channel_core : public shared_object {
   std::atomic<bool> closed{false};  // written under lock; read also without it, by is_closed()
 
  private:
+  transfer send_step(void* value, wait_node*& partner) noexcept;
+  transfer receive_step(void* out, wait_node*& partner) noexcept;
   void grow_locked();
   /// Of a closed channel: claims and wakes some; false when there are no more.
   bool wake_some_receivers() noexcept;
-  /// What follows a step: the wake-ups it owes, or a wait in `queue`. Gives the lock back.
-  [[nodiscard]] transfer complete_locked(transfer step, wake_batch& wakes, wait_list& queue,
-                                         void* element, patience how, const wait_kind& kind);
+  /// Waits in `queue`; gives the lock back.
+  [[nodiscard]] transfer wait_locked(wait_list& queue, void* element, patience how,
+                                     const wait_kind& kind);
 };
 
 extern const wait_kind nil_send_wait;

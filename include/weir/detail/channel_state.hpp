@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../context.hpp"
 #include "channel_core.hpp"
 #include "interruption.hpp"
 
@@ -71,9 +72,7 @@ class channel_state final : public channel_core {
     if constexpr (std::is_same_v<element, T>) {
       lock.lock();
       if (has_item_and_no_sender()) {
-        T* slot = static_cast<T*>(pop_slot());
-        out.emplace(std::move(*slot));
-        std::destroy_at(slot);
+        take_item(out);
         lock.unlock();
         return transfer::moved;
       }
@@ -85,6 +84,35 @@ class channel_state final : public channel_core {
       if (boxed) unbox(out, std::move(*boxed));
       return result;
     }
+  }
+
+  /// What select does with this channel and a context, if nothing else is to be looked at: as above,
+  /// but would_block if the context is done already. Then both may be ready, and chance decides.
+  transfer send_in_select(T& v, patience how)
+    requires std::is_same_v<element, T>
+  {
+    lock.lock();
+    if (is_over(how)) [[unlikely]]
+      return undecided();
+    if (has_room()) {
+      ::new (push_slot()) T(std::move(v));
+      lock.unlock();
+      return transfer::moved;
+    }
+    return send_locked(&v, how);
+  }
+  transfer receive_in_select(std::optional<T>& out, patience how)
+    requires std::is_same_v<element, T>
+  {
+    lock.lock();
+    if (is_over(how)) [[unlikely]]
+      return undecided();
+    if (has_item_and_no_sender()) {
+      take_item(out);
+      lock.unlock();
+      return transfer::moved;
+    }
+    return receive_locked(&out, how);
   }
 
   /// A received box's content; if its move throws, the box goes back.
@@ -116,6 +144,20 @@ class channel_state final : public channel_core {
       std::destroy_at(&v);
       std::construct_at(&v, std::move(value));
     }
+  }
+
+ private:
+  void take_item(std::optional<T>& out) noexcept {
+    T* slot = static_cast<T*>(pop_slot());
+    out.emplace(std::move(*slot));
+    std::destroy_at(slot);
+  }
+  static bool is_over(const patience& how) noexcept {
+    return how.until != nullptr && how.until->cancelled();
+  }
+  transfer undecided() noexcept {
+    lock.unlock();
+    return transfer::would_block;
   }
 };
 

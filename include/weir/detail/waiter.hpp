@@ -51,6 +51,11 @@ struct wait_reason {
 class strand {
  public:
   [[nodiscard]] static strand current();
+  [[nodiscard]] static strand of(task& t) noexcept {
+    strand s;
+    s.task_ = &t;
+    return s;
+  }
   /// A coroutine, which does not park, but suspends.
   [[nodiscard]] static strand of(suspension& coroutine) noexcept;
 
@@ -60,6 +65,8 @@ class strand {
   /// Lets park() return. Called exactly once for each park(), by anyone.
   void wake() const;
   [[nodiscard]] bool is_task() const noexcept { return task_ != nullptr; }
+  /// The task, null if it is a thread or a coroutine that waits.
+  [[nodiscard]] task* waiting_task() const noexcept { return task_; }
   /// park() with a bound, for OS threads only. False when `nanoseconds_since_epoch` on the steady
   /// clock came first; a wake() may still be on its way then: claim the operation to find out.
   [[nodiscard]] bool park_thread_until(std::int64_t nanoseconds_since_epoch) const;
@@ -171,16 +178,12 @@ class wake_batch {
     tail_ = &n;
   }
   void wake_all() noexcept {
-    for (wait_node* n = head_; n != nullptr;) {
-      wait_node* following = n->next;  // read before the wake: n's stack may be gone after it
-      interruption_point("wake-up");
-      n->op->who.wake();
-      n = following;
-    }
-    head_ = tail_ = nullptr;
+    if (!empty()) [[unlikely]]
+      wake_each();
   }
 
  private:
+  void wake_each() noexcept;
   wait_node* head_ = nullptr;
   wait_node* tail_ = nullptr;
 };

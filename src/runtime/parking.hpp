@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// What a strand does, for the case that it is a task and its carrier is here: to be inlined into the
+// operations that wait and wake. Everybody else's is in strand.cpp.
+
+#include "runtime/carrier.hpp"
+#include "runtime/process.hpp"
+#include "runtime/runtime_core.hpp"
+#include "runtime/switching.hpp"
+#include "weir/detail/waiter.hpp"
+
+namespace weir::detail {
+
+WEIR_HOT void carrier::ready(task* t) {
+  lazy_turns_ = 0;
+  // Ordering: acquire; pairs with arrive(): we may run what is at rest.
+  const bool at_rest = t->parked.load(std::memory_order_acquire);
+  if (!at_rest || t->interrupted || grain.coarse()) [[unlikely]] {
+    ready_apart(t);
+    return;
+  }
+  lane.push_next(t);
+  rt.note_surplus();
+}
+
+/// strand::current().
+[[nodiscard]] inline strand current_strand() {
+  if (task* t = carrier::current_task()) [[likely]] {
+    refuse_if_forked();
+    return strand::of(*t);
+  }
+  return strand::current();
+}
+
+/// strand::park().
+WEIR_HOT void park_strand(const strand& who, wait_reason why) {
+  if (task* t = who.waiting_task()) [[likely]] {
+    carrier::current()->park_current(why);
+    ordered_after(t);
+  } else {
+    who.park(why);
+  }
+}
+
+/// strand::wake(), without a call where it is a task of this carrier's runtime.
+WEIR_HOT void wake_strand(const strand& who) {
+  if (task* t = who.waiting_task()) [[likely]] {
+    carrier* const c = carrier::current();
+    if (c != nullptr && &c->rt == t->rt) [[likely]] {
+      ordered_before(t);
+      c->ready(t);
+      return;
+    }
+  }
+  who.wake();
+}
+
+/// The wake-up of one claimed node, whose strand is still parked: it may be gone after it.
+WEIR_HOT void wake_node(const wait_node& n) {
+  interruption_point("wake-up");
+  wake_strand(n.op->who);
+}
+
+}  // namespace weir::detail
