@@ -63,34 +63,72 @@ extern const wait_kind select_wait;
 [[noreturn]] void throw_case_spent();
 [[noreturn]] void throw_send_on_closed();
 
-/// A case's channel. One that was passed as an lvalue outlives the select, and is not counted: that
-/// would be two atomic operations a case. A temporary is held, and so is what a select_case keeps.
+// What a case was given as an lvalue outlives the select, and is borrowed: to count it would be two
+// atomic operations a case. A temporary is held. A case that is kept, see select_case, holds all.
+
 template <class T>
-class case_channel {
- public:
-  case_channel(const channel_handle<T>& ch, bool hold) : state_(ch.state()) {
-    if (hold) held_ = ch.shared_state();
-  }
-  [[nodiscard]] channel_state<T>* get() const noexcept { return state_; }
-  /// Neither nil nor a context's.
-  [[nodiscard]] bool is_plain() const noexcept { return state_ != nullptr && !state_->signal; }
-  void hold() {
-    if (held_ || state_ == nullptr) return;
-    state_->retain();
-    held_ = ref<channel_state<T>>::adopt(state_);
-  }
-
- private:
-  channel_state<T>* state_;
-  ref<channel_state<T>> held_;
+struct borrowed_channel {
+  using value_type = T;
+  channel_state<T>* state;
+  [[nodiscard]] channel_state<T>* get() const noexcept { return state; }
 };
+template <class T>
+struct held_channel {
+  using value_type = T;
+  ref<channel_state<T>> state;
+  [[nodiscard]] channel_state<T>* get() const noexcept { return state.get(); }
+};
+template <class T>
+[[nodiscard]] held_channel<T> hold(const borrowed_channel<T>& c) {
+  return {ref<channel_state<T>>::share(c.state)};
+}
+template <class T>
+[[nodiscard]] held_channel<T> hold(held_channel<T> c) noexcept {
+  return c;
+}
+template <class Ch>
+[[nodiscard]] auto channel_for_case(Ch&& ch) {
+  using T = typename std::remove_cvref_t<Ch>::value_type;
+  if constexpr (std::is_lvalue_reference_v<Ch>) {
+    return borrowed_channel<T>{ch.state()};
+  } else {
+    return held_channel<T>{ch.shared_state()};
+  }
+}
 
-template <class T, class F>
+template <class T>
+struct borrowed_value {
+  T* at;
+  [[nodiscard]] T& get() noexcept { return *at; }
+};
+template <class T>
+struct owned_value {
+  T v;
+  [[nodiscard]] T& get() noexcept { return v; }
+};
+template <class T>
+[[nodiscard]] owned_value<T> own(borrowed_value<T> b) {
+  return {std::move(*b.at)};
+}
+template <class T>
+[[nodiscard]] owned_value<T> own(owned_value<T>&& o) {
+  return std::move(o);
+}
+
+/// Neither nil nor a context's: one for select_one().
+[[nodiscard]] inline bool is_plain(const channel_core* c) noexcept {
+  return c != nullptr && !c->signal;
+}
+
+template <class Channel, class F>
 class receive_case {
+  using T = typename Channel::value_type;
+
  public:
   static constexpr auto role =
       std::is_same_v<element_of<T>, T> ? case_role::channel : case_role::other;
-  receive_case(case_channel<T> ch, F f) : channel_(std::move(ch)), f_(std::move(f)) {}
+
+  receive_case(Channel ch, F f) : channel_(std::move(ch)), f_(std::move(f)) {}
   [[nodiscard]] select_record record() {
     out_.reset();  // of the last select, if this case is used again: a close leaves it as it is
     return {.kind = case_kind::receive, .core = channel_.get(), .element = &out_};
@@ -105,9 +143,11 @@ class receive_case {
       f_(unboxed());
     }
   }
-  void keep() { channel_.hold(); }
+  [[nodiscard]] auto kept() && {
+    return receive_case<held_channel<T>, F>(hold(std::move(channel_)), std::move(f_));
+  }
   /// See select_one().
-  [[nodiscard]] bool has_plain_channel() const noexcept { return channel_.is_plain(); }
+  [[nodiscard]] bool has_plain_channel() const noexcept { return is_plain(channel_.get()); }
   transfer transfer_in_select(patience how) {
     out_.reset();
     return channel_.get()->receive_in_select(out_, how);
@@ -119,21 +159,22 @@ class receive_case {
     if (out_) channel_.get()->unbox(item, std::move(*out_));
     return item;
   }
-  case_channel<T> channel_;
+  Channel channel_;
   std::optional<element_of<T>> out_;
   F f_;
 };
 
-template <class T, class F>
+template <class Channel, class Value, class F>
 class send_case {
+  using T = typename Channel::value_type;
   static constexpr bool boxed = !std::is_same_v<element_of<T>, T>;
+  static constexpr bool borrowed = std::is_same_v<Value, borrowed_value<T>>;
 
  public:
   static constexpr auto role = boxed ? case_role::other : case_role::channel;
-  send_case(case_channel<T> ch, T* value, F f)
-      : channel_(std::move(ch)), owner_(value), f_(std::move(f)) {}
-  send_case(case_channel<T> ch, T value, F f)
-      : channel_(std::move(ch)), own_(std::move(value)), f_(std::move(f)) {}
+
+  send_case(Channel ch, Value value, F f)
+      : channel_(std::move(ch)), value_(std::move(value)), f_(std::move(f)) {}
   [[nodiscard]] select_record record() {
     T* value = unsent_value();
     if constexpr (boxed) {
@@ -144,28 +185,27 @@ class send_case {
     }
   }
   void run() {
-    spent_ = !std::is_trivially_copyable_v<T>;
+    if constexpr (!std::is_trivially_copyable_v<T>) spent_ = true;
     f_();
   }
+  [[nodiscard]] auto kept() && {
+    return send_case<held_channel<T>, owned_value<T>, F>(hold(std::move(channel_)),
+                                                         own(std::move(value_)), std::move(f_));
+  }
   /// See select_one().
-  [[nodiscard]] bool has_plain_channel() const noexcept { return channel_.is_plain(); }
+  [[nodiscard]] bool has_plain_channel() const noexcept { return is_plain(channel_.get()); }
   transfer transfer_in_select(patience how) {
     const transfer result = channel_.get()->send_in_select(*unsent_value(), how);
     if (result == transfer::closed) throw_send_on_closed();
     return result;
   }
-  /// Makes the case own its value: for a case that outlives the expression it was written in.
-  void keep() {
-    channel_.hold();
-    if (owner_ != nullptr) own_.emplace(std::move(*std::exchange(owner_, nullptr)));
-  }
 
   send_case(send_case&& other) noexcept(
       std::is_nothrow_move_constructible_v<T>&& std::is_nothrow_move_constructible_v<F>) = default;
   ~send_case() {
-    if constexpr (boxed && std::is_move_assignable_v<T>) {
+    if constexpr (boxed && borrowed && std::is_move_assignable_v<T>) {
       try {
-        if (box_ && owner_ != nullptr) *owner_ = std::move(*box_);  // not chosen: its owner's
+        if (box_) value_.get() = std::move(*box_);  // not chosen: its owner's
       } catch (...) {  // NOLINT: there is nowhere else to put it; see channel.hpp
       }
     }
@@ -174,12 +214,11 @@ class send_case {
  private:
   T* unsent_value() {
     if (spent_) throw_case_spent();
-    return owner_ != nullptr ? owner_ : &*own_;
+    return &value_.get();
   }
 
-  case_channel<T> channel_;
-  T* owner_ = nullptr;
-  std::optional<T> own_;
+  Channel channel_;
+  Value value_;
   std::conditional_t<boxed, std::unique_ptr<T>, std::monostate> box_{};
   bool spent_ = false;  // its value has been sent
   F f_;
@@ -198,29 +237,32 @@ class simple_case {
   F f_;
 };
 
-/// Holds its context only if that was a temporary: see case_channel.
-template <class F>
+struct borrowed_context {
+  const context* at;
+  [[nodiscard]] const context& get() const noexcept { return *at; }
+};
+struct held_context {
+  context ctx;
+  [[nodiscard]] const context& get() const noexcept { return ctx; }
+};
+
+template <class Context, class F>
 class done_case {
  public:
   static constexpr auto role = case_role::context;
-  done_case(const context& ctx, bool hold, F f)
-      : passed_(&ctx), f_(std::move(f)) {
-    if (hold) keep();
-  }
+
+  done_case(Context ctx, F f) : context_(std::move(ctx)), f_(std::move(f)) {}
   [[nodiscard]] select_record record() const {
     return {.kind = case_kind::done, .core = ctx().done_core()};
   }
-  [[nodiscard]] const context& ctx() const noexcept {
-    return passed_ != nullptr ? *passed_ : held_;
-  }
   void run() { f_(); }
-  void keep() {
-    if (passed_ != nullptr) held_ = *std::exchange(passed_, nullptr);
+  [[nodiscard]] auto kept() && {
+    return done_case<held_context, F>({context_.get()}, std::move(f_));
   }
+  [[nodiscard]] const context& ctx() const noexcept { return context_.get(); }
 
  private:
-  const context* passed_;  // null once held
-  context held_;
+  Context context_;
   F f_;
 };
 
@@ -261,14 +303,21 @@ bool select_one(std::size_t& chosen, Cases&... cases) {
 template <class Ch>
 using value_type_of = typename std::remove_cvref_t<Ch>::value_type;
 
+template <class Ch, class Value, class F>
+[[nodiscard]] auto make_send_case(Ch&& ch, Value value, F f) {
+  auto channel = channel_for_case(std::forward<Ch>(ch));
+  return send_case<decltype(channel), Value, F>(std::move(channel), std::move(value),
+                                                std::move(f));
+}
+
 }  // namespace detail
 
 /// Ready when `ch` has a value or is closed: f gets std::optional<T>, empty for the latter; or
 /// nothing.
 template <class Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_receive(Ch&& ch, F f = {}) {
-  using T = detail::value_type_of<Ch>;
-  return detail::receive_case<T, F>({ch, !std::is_lvalue_reference_v<Ch>}, std::move(f));
+  auto channel = detail::channel_for_case(std::forward<Ch>(ch));
+  return detail::receive_case<decltype(channel), F>(std::move(channel), std::move(f));
 }
 
 /// Ready when `ch` can take a value. An lvalue is copied (a move-only one is moved from if this
@@ -279,23 +328,23 @@ template <class Ch, class F = detail::do_nothing>
   requires std::copy_constructible<detail::value_type_of<Ch>>
 {
   using T = detail::value_type_of<Ch>;
-  return detail::send_case<T, F>({ch, !std::is_lvalue_reference_v<Ch>}, T(v), std::move(f));
+  return detail::make_send_case(std::forward<Ch>(ch), detail::owned_value<T>{v}, std::move(f));
 }
 template <class Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>& v, F f = {})
   requires(!std::copy_constructible<detail::value_type_of<Ch>>)
 {
   using T = detail::value_type_of<Ch>;
-  return detail::send_case<T, F>({ch, !std::is_lvalue_reference_v<Ch>}, &v, std::move(f));
+  return detail::make_send_case(std::forward<Ch>(ch), detail::borrowed_value<T>{&v}, std::move(f));
 }
 template <class Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>&& v, F f = {}) {
   using T = detail::value_type_of<Ch>;
-  constexpr bool hold = !std::is_lvalue_reference_v<Ch>;
   if constexpr (std::is_trivially_copyable_v<T>) {
-    return detail::send_case<T, F>({ch, hold}, T(v), std::move(f));
+    return detail::make_send_case(std::forward<Ch>(ch), detail::owned_value<T>{v}, std::move(f));
   } else {
-    return detail::send_case<T, F>({ch, hold}, &v, std::move(f));
+    return detail::make_send_case(std::forward<Ch>(ch), detail::borrowed_value<T>{&v},
+                                  std::move(f));
   }
 }
 
@@ -303,7 +352,11 @@ template <class Ch, class F = detail::do_nothing>
 template <class Ctx, class F = detail::do_nothing>
   requires std::same_as<std::remove_cvref_t<Ctx>, context>
 [[nodiscard]] auto on_done(Ctx&& ctx, F f = {}) {
-  return detail::done_case<F>(ctx, !std::is_lvalue_reference_v<Ctx>, std::move(f));
+  if constexpr (std::is_lvalue_reference_v<Ctx>) {
+    return detail::done_case<detail::borrowed_context, F>({&ctx}, std::move(f));
+  } else {
+    return detail::done_case<detail::held_context, F>({std::forward<Ctx>(ctx)}, std::move(f));
+  }
 }
 
 /// Ready `wait` after the select began; at once if not positive.
@@ -349,7 +402,7 @@ class select_case {
   template <class C>
     requires(!std::same_as<std::remove_cvref_t<C>, select_case>)
   select_case(C c)  // NOLINT: a list of cases reads best without conversions
-      : self_(std::make_unique<model<C>>(std::move(c))) {}
+      : self_(keep(std::move(c))) {}
   [[nodiscard]] detail::select_record record() { return self_->record(); }
   void run() { self_->run(); }
 
@@ -361,13 +414,20 @@ class select_case {
   };
   template <class C>
   struct model final : concept_base {
-    explicit model(C c) : item(std::move(c)) {
-      if constexpr (requires { item.keep(); }) item.keep();
-    }
+    explicit model(C c) : item(std::move(c)) {}
     detail::select_record record() override { return item.record(); }
     void run() override { item.run(); }
     C item;
   };
+  template <class C>
+  static std::unique_ptr<concept_base> keep(C c) {
+    if constexpr (requires { std::move(c).kept(); }) {
+      using kept = decltype(std::move(c).kept());
+      return std::make_unique<model<kept>>(std::move(c).kept());
+    } else {
+      return std::make_unique<model<C>>(std::move(c));
+    }
+  }
   std::unique_ptr<concept_base> self_;
 };
 

@@ -11,6 +11,7 @@
 
 #include "runtime/gate.hpp"
 #include "runtime/relaxed.hpp"
+#include "runtime/sanitizer.hpp"
 #include "runtime/task.hpp"
 
 namespace weir::detail {
@@ -65,22 +66,20 @@ class lane {
     while (task* t = tasks.pop_front()) push_back(t);
   }
   /// Owner: the task to run, null if there is none.
-  [[nodiscard]] task* pop() noexcept {
+  [[nodiscard]] WEIR_HOT task* pop() noexcept {
     if (count_ == 0) return nullptr;
     gate_.enter();
     task* t = slot_;
     if (t != nullptr) {
       slot_ = nullptr;
-      streak_ += 1;
-      if (streak_ > streak_max && first_ != nullptr) {
+      const std::uint32_t streak = streak_ + 1;
+      streak_ = streak;
+      if (streak > streak_max && first_ != nullptr) [[unlikely]] {
         append(t);
-        t = nullptr;
+        t = pop_first();
       }
-    }
-    if (t == nullptr) {
-      t = detach_first();
-      streak_ = 0;
-      __builtin_prefetch(first_);  // the header and what it would go on with: it may be cold
+    } else {
+      t = pop_first();
     }
     if (t != nullptr) count_ -= 1;
     gate_.leave();
@@ -141,6 +140,12 @@ class lane {
       first_ = t->next;
       if (first_ == nullptr) last_ = nullptr;
     }
+    return t;
+  }
+  [[nodiscard]] task* pop_first() noexcept {
+    task* t = detach_first();
+    streak_ = 0;
+    __builtin_prefetch(first_);  // the header and what it would go on with: it may be cold
     return t;
   }
   [[nodiscard]] task* detach_at(std::uint32_t k) noexcept {

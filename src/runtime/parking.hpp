@@ -23,13 +23,10 @@ WEIR_HOT void carrier::ready(task* t) {
   rt.note_surplus();
 }
 
-/// strand::current().
+/// strand::current(), after a look at forked().
 [[nodiscard]] inline strand current_strand() {
-  if (task* t = carrier::current_task()) [[likely]] {
-    refuse_if_forked();
-    return strand::of(*t);
-  }
-  return strand::current();
+  task* const t = carrier::current_task();
+  return t != nullptr ? strand::of(*t) : strand::current();
 }
 
 /// strand::park().

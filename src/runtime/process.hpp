@@ -15,10 +15,13 @@ class runtime_core;
 /// Whether this is a child whose parent had a runtime: whom to wait for is in the parent.
 extern std::atomic<bool> forked_without_runtime;
 [[noreturn]] void throw_forked();
+[[nodiscard]] inline bool forked() noexcept {
+  // Ordering: relaxed; changes only where there is one thread.
+  return forked_without_runtime.load(std::memory_order_relaxed);
+}
 /// Throws errc::forked if so.
 inline void refuse_if_forked() {
-  // Ordering: relaxed; changes only where there is one thread.
-  if (forked_without_runtime.load(std::memory_order_relaxed)) [[unlikely]]
+  if (forked()) [[unlikely]]
     throw_forked();
 }
 

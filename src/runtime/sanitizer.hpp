@@ -6,19 +6,13 @@
 #include <cstddef>
 
 #include "runtime/relaxed.hpp"
+#include "weir/detail/thread_sanitizer.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WEIR_ASAN 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define WEIR_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define WEIR_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WEIR_TSAN 1
 #endif
 #endif
 

@@ -46,18 +46,13 @@ channel_core::~channel_core() {
 }
 
 void channel_core::clear_locked() noexcept {
-  while (count > 0) ops.destroy_slot(pop_slot());
+  while (count > 0) ops.destroy_slot(pop_slot(ops.size));
 }
 
 std::size_t channel_core::size() noexcept {
   interruption_point("size of a channel");
   const std::lock_guard guard(lock);
   return hides_buffer ? 0 : count;
-}
-
-void channel_core::report_operations() noexcept {
-  if (carrier* c = carrier::current()) c->grain.count_operations(operations);
-  operations = 0;
 }
 
 WEIR_HOT transfer channel_core::send_step(void* value, wait_node*& partner) noexcept {
@@ -70,16 +65,16 @@ WEIR_HOT transfer channel_core::send_step(void* value, wait_node*& partner) noex
     return transfer::moved;
   }
   if (count >= cap) return transfer::would_block;
-  ops.value_to_slot(push_slot(), value);
+  ops.value_to_slot(push_slot(ops.size), value);
   return transfer::moved;
 }
 
 WEIR_HOT transfer channel_core::receive_step(void* out, wait_node*& partner) noexcept {
   if (count > 0) {
-    ops.slot_to_out(out, pop_slot());
+    ops.slot_to_out(out, pop_slot(ops.size));
     if (count >= cap) return transfer::moved;         // one had been put back
     if (wait_node* sender = senders.claim_front()) {  // (keeps C3, and the order)
-      ops.value_to_slot(push_slot(), sender->value);
+      ops.value_to_slot(push_slot(ops.size), sender->value);
       sender->ok = true;
       partner = sender;
     }
@@ -107,7 +102,7 @@ void channel_core::grow_locked() {
   const std::size_t more = room + room / 2 + 1;
   auto* larger = static_cast<std::byte*>(::operator new(more* ops.size));
   const std::size_t kept = count;
-  for (std::size_t i = 0; i < kept; ++i) ops.slot_to_slot(larger + i * ops.size, pop_slot());
+  for (std::size_t i = 0; i < kept; ++i) ops.slot_to_slot(larger + i * ops.size, pop_slot(ops.size));
   ::operator delete(std::exchange(slots, larger));
   room = more;
   head = 0;

@@ -7,8 +7,7 @@
 #include <system_error>
 #include <utility>
 
-#include "runtime/parking.hpp"
-#include "sync/wait.hpp"
+#include "sync/wait_here.hpp"
 #include "weir/detail/coroutine_wait.hpp"
 #include "weir/detail/interruption.hpp"
 #include "weir/error.hpp"

@@ -15,8 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/parking.hpp"
-#include "sync/wait.hpp"
+#include "sync/wait_here.hpp"
 
 namespace weir::detail {
 
@@ -155,13 +154,12 @@ class selection {
   }
 
   std::size_t wait() {
-    operation op(true);
-    try {
-      op.who = current_strand();
-    } catch (...) {
+    if (forked()) {
       locks_.unlock();
-      throw;
+      throw_forked();
     }
+    operation op(true);
+    op.who = current_strand();
     join_channels(op);
     locks_.unlock();
     join_signals(op);

@@ -2,18 +2,24 @@
 #pragma once
 // wait_in(), for those for whom a call is too dear.
 
-#include <mutex>
-
 #include "runtime/parking.hpp"
 #include "sync/wait.hpp"
 #include "weir/channel.hpp"
 
 namespace weir::detail {
 
+WEIR_HOT void channel_core::report_operations() noexcept {
+  if (carrier* c = carrier::current()) c->grain.count_operations(operations);
+  operations = 0;
+}
+
 WEIR_HOT bool wait_here(spin_lock& m, wait_list& list, wait_node& node, const context* until,
                         wait_reason why) {
   enum : int { served, done };
-  std::unique_lock lock(m, std::adopt_lock);
+  if (forked()) [[unlikely]] {
+    m.unlock();
+    throw_forked();
+  }
   channel_core* const signal = until != nullptr ? until->done_core() : nullptr;
   operation op(signal != nullptr);
   op.who = current_strand();
@@ -23,14 +29,19 @@ WEIR_HOT bool wait_here(spin_lock& m, wait_list& list, wait_node& node, const co
     done_node.op = &op;
     done_node.index = done;
     // A primitive's lock first, then a context's: so everywhere.
-    const std::lock_guard signal_lock(signal->lock);
-    if (signal->closed_plain) return false;
-    signal->receivers.push_back(done_node);
+    signal->lock.lock();
+    const bool is_done = signal->closed_plain;
+    if (!is_done) signal->receivers.push_back(done_node);
+    signal->lock.unlock();
+    if (is_done) [[unlikely]] {
+      m.unlock();
+      return false;
+    }
   }
   node.op = &op;
   node.index = served;
   list.push_back(node);
-  lock.unlock();
+  m.unlock();
   interruption_point("park");
 
   // No wake-up is lost: from here on a claimer finds the node, and its wake() makes the park()

@@ -60,15 +60,16 @@ class channel_core : public shared_object {
   [[nodiscard]] bool has_item_and_no_sender() const noexcept {
     return count > 0 && senders.empty();
   }
-  [[nodiscard]] void* push_slot() noexcept {
+  // (`size` is that of an element, which the typed half knows at compile time.)
+  [[nodiscard]] void* push_slot(std::size_t size) noexcept {
     std::size_t at = head + count;
     if (at >= room) at -= room;
     ++count;
     ++operations;
-    return slots + at * ops.size;
+    return slots + at * size;
   }
-  [[nodiscard]] void* pop_slot() noexcept {
-    void* slot = slots + head * ops.size;
+  [[nodiscard]] void* pop_slot(std::size_t size) noexcept {
+    void* slot = slots + head * size;
     if (++head == room) head = 0;
     --count;
     ++operations;
@@ -103,7 +104,7 @@ class channel_core : public shared_object {
   /// stop.
   void clear_locked() noexcept;
   /// Tells the scheduler how many operations there were; `lock` is held.
-  void report_operations() noexcept;
+  void report_operations() noexcept;  // (sync/wait_here.hpp)
   [[nodiscard]] transfer wait_for_signal(const context& until);
 
   spin_lock lock;  // guards everything below

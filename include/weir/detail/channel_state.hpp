@@ -53,7 +53,7 @@ class channel_state final : public channel_core {
     if constexpr (std::is_same_v<element, T>) {
       lock.lock();
       if (has_room()) {
-        ::new (push_slot()) T(std::move(v));
+        ::new (push_slot(sizeof(T))) T(std::move(v));
         lock.unlock();
         return transfer::moved;
       }
@@ -95,7 +95,7 @@ class channel_state final : public channel_core {
     if (is_over(how)) [[unlikely]]
       return undecided();
     if (has_room()) {
-      ::new (push_slot()) T(std::move(v));
+      ::new (push_slot(sizeof(T))) T(std::move(v));
       lock.unlock();
       return transfer::moved;
     }
@@ -148,7 +148,7 @@ class channel_state final : public channel_core {
 
  private:
   void take_item(std::optional<T>& out) noexcept {
-    T* slot = static_cast<T*>(pop_slot());
+    T* slot = static_cast<T*>(pop_slot(sizeof(T)));
     out.emplace(std::move(*slot));
     std::destroy_at(slot);
   }

@@ -23,6 +23,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "thread_sanitizer.hpp"
 #include "thread_token.hpp"
 
 namespace weir::detail {
@@ -36,12 +37,14 @@ class spin_lock {
   void lock() noexcept {
     const thread_token me = this_thread_token();
     // Ordering: relaxed; only a hint, enter() looks again.
-    if (owner_.load(std::memory_order_relaxed) == me && enter(me)) [[likely]]
-      return;
+    if (owner_.load(std::memory_order_relaxed) == me) [[likely]] {
+      if (enter(me)) [[likely]]
+        return;
+    }
     lock_shared(me);
   }
   void unlock() noexcept {
-    if (biased_) {
+    if (biased_) [[likely]] {
       // Ordering: release; pairs with the acquire in enter() and revoke(); publishes what the lock
       // guards.
       inside_.store(false, std::memory_order_release);
@@ -56,9 +59,11 @@ class spin_lock {
 
   /// The owner's way in; false if the bias is being taken away, or has been.
   [[nodiscard]] bool enter(thread_token me) noexcept {
-    // Ordering: acquire; pairs with unlock(). To the hardware the same thread was the last inside;
-    // but each of its tasks is a thread of its own to ThreadSanitizer, and this is their order.
+#if defined(WEIR_TSAN)
+    // Ordering: acquire; pairs with unlock(). The same thread was the last inside; but each of its
+    // tasks is a thread of its own to ThreadSanitizer, and this is their order.
     (void)inside_.load(std::memory_order_acquire);
+#endif
     // Ordering: relaxed; revoke()'s process_barrier() stands for the fence (L3), the signal fence
     // keeps the compiler from moving the look before it.
     inside_.store(true, std::memory_order_relaxed);
