@@ -152,9 +152,11 @@ class pool_base {
   /// close() and wait(), then joins the workers. In a job of the pool: for all but itself.
   ~pool_base();
 
-  bool admit(const ref<job>& j, const context* until, bool may_wait) const;
-  /// Puts the options into the job.
+  /// The queue gets this reference.
+  bool admit(ref<job> j, const context* until, bool may_wait) const;
+  /// Puts the options into the job; without, those of the pool.
   void describe(job& j, const context* ctx, job_options&& options) const;
+  void describe(job& j) const;
 
   ref<pool_core> core_;
 };
@@ -197,7 +199,10 @@ class pool : public detail::pool_base {
   template <class F>
     requires detail::job_function<F, State>
   future<result_of<F>> submit(F f) const {
-    return submit_with(nullptr, {}, std::move(f));
+    job_of<F> j = make_job(std::move(f));
+    this->describe(*j);
+    (void)this->admit(j, nullptr, true);
+    return future<result_of<F>>(std::move(j));
   }
   /// The same, for as long as ctx is not done: it releases a submit that waits (throws its error),
   /// ends a job that is queued, and is the parent of the context that the job gets.
@@ -237,7 +242,7 @@ class pool : public detail::pool_base {
     requires detail::job_function<F, State>
   [[nodiscard]] std::optional<future<result_of<F>>> try_submit(job_options options, F f) const {
     auto j = make_job(nullptr, std::move(options), std::move(f));
-    if (!admit(j, nullptr, false)) return std::nullopt;
+    if (!this->admit(j, nullptr, false)) return std::nullopt;
     return future<result_of<F>>(std::move(j));
   }
 
@@ -246,7 +251,10 @@ class pool : public detail::pool_base {
   template <class F>
     requires detail::job_function<F, State>
   void post(F f) const {
-    post_with(nullptr, {}, std::move(f));
+    job_of<F> j = make_job(std::move(f));
+    this->describe(*j);
+    j->posted = true;
+    (void)this->admit(std::move(j), nullptr, true);
   }
   template <class F>
     requires detail::job_function<F, State>
@@ -285,9 +293,13 @@ class pool : public detail::pool_base {
     }
   }
   template <class F>
-  job_of<F> make_job(const context* ctx, job_options options, F f) const {
+  static job_of<F> make_job(F f) {
     detail::check_callable(f, "pool");
-    job_of<F> j = detail::make_ref<detail::function_job<F, State>>(std::move(f));
+    return detail::make_ref<detail::function_job<F, State>>(std::move(f));
+  }
+  template <class F>
+  job_of<F> make_job(const context* ctx, job_options options, F f) const {
+    job_of<F> j = make_job(std::move(f));
     this->describe(*j, ctx, std::move(options));
     return j;
   }
@@ -301,7 +313,7 @@ class pool : public detail::pool_base {
   void post_with(const context* ctx, job_options options, F f) const {
     auto j = make_job(ctx, std::move(options), std::move(f));
     j->posted = true;
-    (void)this->admit(j, ctx, true);
+    (void)this->admit(std::move(j), ctx, true);
   }
 };
 

@@ -189,9 +189,11 @@ int pool_base::workers() const { return core_->target(); }
 std::size_t pool_base::memory_bound() const { return core_->memory_bound(); }
 const context& pool_base::ctx() const noexcept { return core_->ctx(); }
 
-bool pool_base::admit(const ref<job>& j, const context* until, bool may_wait) const {
+bool pool_base::admit(ref<job> j, const context* until, bool may_wait) const {
   return core_->admit(j, until, may_wait);
 }
+
+void pool_base::describe(job& j) const { core_->describe(j); }
 
 void pool_base::describe(job& j, const context* ctx, job_options&& options) const {
   core_->describe(j, ctx, std::move(options));

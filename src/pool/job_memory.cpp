@@ -79,16 +79,28 @@ common_blocks& common() {
   return *all;
 }
 
-/// A thread's own; back to the common list when it ends.
-struct own_blocks {
-  free_list free;
-  ~own_blocks() {
-    if (common().give(free, free.count)) return;
-    while (free_block* b = free.pop()) std::free(b);
+/// A thread's own. Without a destructor, so that nothing has to be asked when it is used.
+constinit thread_local free_list own;
+constinit thread_local bool thread_ended = false;
+
+/// Gives the thread's own back when it ends.
+struct at_thread_end {
+  void arm() const noexcept {}
+  ~at_thread_end() {
+    thread_ended = true;
+    if (common().give(own, own.count)) return;
+    while (free_block* b = own.pop()) std::free(b);
   }
 };
+thread_local const at_thread_end end_of_thread;
 
-thread_local own_blocks own;
+/// To be asked before the first block is kept: by a thread that is ending nothing is, for nobody
+/// would give it back.
+[[nodiscard]] bool may_keep() noexcept {
+  if (thread_ended) return false;
+  end_of_thread.arm();  // its first use is what has its destructor called
+  return true;
+}
 
 }  // namespace
 
@@ -97,8 +109,8 @@ thread_local own_blocks own;
 __attribute__((noinline)) void* allocate_job(std::size_t size) {
   if constexpr (every_block_anew) return ::operator new(size);
   if (size <= job_block_size) {
-    if (free_block* b = own.free.pop()) return b;
-    if (common().take(own.free)) return own.free.pop();
+    if (free_block* b = own.pop()) return b;
+    if (may_keep() && common().take(own)) return own.pop();
     size = job_block_size;
   }
   if (void* p = std::malloc(size)) return p;
@@ -114,10 +126,14 @@ __attribute__((noinline)) void deallocate_job(void* block, std::size_t size) noe
     std::free(block);
     return;
   }
-  own.free.push(static_cast<free_block*>(block));
-  if (own.free.count < 2 * batch) return;
-  if (common().give(own.free, batch)) return;
-  for (int i = 0; i < batch; ++i) std::free(own.free.pop());
+  if (own.count == 0 && !may_keep()) {
+    std::free(block);
+    return;
+  }
+  own.push(static_cast<free_block*>(block));
+  if (own.count < 2 * batch) return;
+  if (common().give(own, batch)) return;
+  for (int i = 0; i < batch; ++i) std::free(own.pop());
 }
 
 }  // namespace weir::detail

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "pool/pool_queue.hpp"
 #include "runtime/carrier.hpp"
 #include "runtime/process.hpp"
 #include "sync/wait.hpp"
@@ -13,18 +14,9 @@ namespace weir::detail {
 namespace {
 
 constexpr wait_kind room_wait{"submit to pool", "queued"};
-constexpr int passed_over_max = 16;
 
 [[noreturn]] void throw_refused(std::error_code why) {
   throw std::system_error(why, "weir: pool::submit");
-}
-
-/// Is there room for `more` beside `used`, where 0 in `all` is no bound?
-bool fits(const cost& used, const cost& more, const cost& all) noexcept {
-  const auto one = [](std::int64_t u, std::int64_t m, std::int64_t a) {
-    return a == 0 || m == 0 || m <= a - u;
-  };
-  return one(used.memory, more.memory, all.memory) && one(used.units, more.units, all.units);
 }
 
 }  // namespace
@@ -35,103 +27,6 @@ bool fits(const cost& used, const cost& more, const cost& all) noexcept {
 void pool_core::note_grain() noexcept {
   const std::uint32_t done = std::exchange(operations_, 0);
   if (carrier* c = carrier::current()) c->grain.count_operations(done);
-}
-
-/// Is there nothing but the pause in its way? The brake lets one run, so that the pool gets on.
-bool pool_core::may_start(const job& j) const noexcept {
-  return fits(running_cost_, j.cost, options_.budget) &&
-         (!held_ || static_cast<std::int64_t>(stats_.running) <= inside_);
-}
-
-bool pool_core::has_room(const job& j) const noexcept {
-  if (waiting_submitters_ > 0) return false;
-  if (!fits(queued_cost_, j.cost, options_.queue_cost)) return false;
-  // A hand that is free, or about to be, takes a job out of the queue at once.
-  const bool hands_may_start = !paused_ && depth_ <= starting_ && may_start(j);
-  const std::int64_t hands =
-      hands_may_start ? idle_count_ + starting_ + std::max<std::int64_t>(target_ - workers_, 0) : 0;
-  return depth_ + retrying_count_ < options_.queue + hands;
-}
-
-void pool_core::enqueue(job& j) noexcept {
-  j.state = job_state::queued;
-  j.since = now();
-  queued_[static_cast<std::size_t>(j.priority)].push_back(j);
-  ++depth_;
-  add(queued_cost_, j.cost);
-}
-
-void pool_core::unqueue(job& j) noexcept {
-  queued_[static_cast<std::size_t>(j.priority)].remove(j);
-  --depth_;
-  subtract(queued_cost_, j.cost);
-}
-
-/// The next job in line: the highest priority's first, unless another's has been passed over for
-/// too long.
-job* pool_core::best() noexcept {
-  job* found = nullptr;
-  for (std::size_t p = 0; p < queued_.size(); ++p) {
-    if (queued_[p].empty()) continue;
-    if (found == nullptr || passed_over_[p] >= passed_over_max) found = queued_[p].front();
-  }
-  return found;
-}
-
-/// Takes the next job out of the queue, if it may start.
-job* pool_core::pick() noexcept {
-  if (paused_) return nullptr;
-  job* const j = best();
-  if (j == nullptr || !may_start(*j)) return nullptr;
-  const auto chosen = static_cast<std::size_t>(j->priority);
-  for (std::size_t p = 0; p < queued_.size(); ++p) {
-    if (p == chosen || queued_[p].empty()) {
-      passed_over_[p] = 0;
-    } else {
-      ++passed_over_[p];
-    }
-  }
-  unqueue(*j);
-  start(*j);
-  return j;
-}
-
-void pool_core::start(job& j) noexcept {
-  const std::int64_t queued_since = j.state == job_state::queued ? j.since : 0;
-  j.state = job_state::running;
-  j.since = now();
-  if (timings_) {
-    timings_->waiting.record(
-        std::chrono::nanoseconds(queued_since == 0 ? 0 : j.since - queued_since));
-  }
-  running_.push_back(j);
-  ++stats_.running;
-  add(running_cost_, j.cost);
-}
-
-void pool_core::retire(job& j, verdict v) noexcept {
-  running_.remove(j);
-  --stats_.running;
-  ++operations_;
-  if (timings_) timings_->running.record(std::chrono::nanoseconds(now() - j.since));
-  subtract(running_cost_, j.cost);
-  switch (v) {
-    case verdict::done: ++stats_.done; break;
-    case verdict::failed: ++stats_.failed; break;
-    case verdict::cancelled: ++stats_.cancelled; break;
-    case verdict::again:
-      ++stats_.retried;
-      ++retrying_count_;
-      j.state = job_state::retrying;
-      retrying_.push_back(j);
-      return;
-  }
-  j.state = job_state::over;
-}
-
-bool pool_core::drained() const noexcept {
-  return nothing_queued() && waiting_submitters_ == 0 &&
-         static_cast<std::int64_t>(stats_.running) == inside_;
 }
 
 void pool_core::wake_list(wait_list& list, wake_batch& wakes) noexcept {
@@ -163,7 +58,7 @@ void pool_core::admit_waiting(wake_batch& wakes) noexcept {
   }
 }
 
-pool_core::todo pool_core::settle(wake_batch& wakes) noexcept {
+pool_core::todo pool_core::settle_all(wake_batch& wakes) noexcept {
   admit_waiting(wakes);
   while (idle_count_ > 0 && depth_ > 0) {
     job* const j = pick();
@@ -187,8 +82,7 @@ pool_core::todo pool_core::settle(wake_batch& wakes) noexcept {
     end_waits(wakes, false);  // a job that waits for the others runs them
   }
   todo rest;
-  const bool watched = options_.stuck_after.count() > 0 || has_brake() || sizing_;
-  if (watched && !watching_ && !at_rest()) {
+  if (watched_ && !watching_ && !at_rest()) {
     watching_ = rest.watch = true;
   }
   if (!paused_ && depth_ > starting_ && workers_ < target_ && may_start(*best())) {
@@ -200,8 +94,7 @@ pool_core::todo pool_core::settle(wake_batch& wakes) noexcept {
   return rest;
 }
 
-void pool_core::after_settling(wake_batch& wakes, todo rest) {
-  wakes.wake_all();
+void pool_core::do_rest(todo rest) {
   if (rest.start_worker != 0) start_worker(rest.start_worker);
   if (rest.watch) watch_later();
 }
@@ -222,7 +115,7 @@ void pool_core::check_alive(const job& j, const job_frame* own) {
   throw_refused(over != nullptr ? over->error() : make_error_code(errc::closed));
 }
 
-bool pool_core::admit(const ref<job>& given, const context* until, bool may_wait) {
+bool pool_core::admit(ref<job>& given, const context* until, bool may_wait) {
   interruption_point("submit to a pool");
   refuse_if_forked();
   if (!options_.tracer) return take_in(given, until, may_wait);
@@ -238,7 +131,7 @@ bool pool_core::admit(const ref<job>& given, const context* until, bool may_wait
   }
 }
 
-bool pool_core::take_in(const ref<job>& given, const context* until, bool may_wait) {
+bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   job& j = *given;
   job_frame* const own = frame_here();
   wake_batch wakes;
@@ -246,11 +139,10 @@ bool pool_core::take_in(const ref<job>& given, const context* until, bool may_wa
   ++stats_.submitted;
   ++operations_;
   check_alive(j, own);
-  j.retain();  // the queue's reference
   job_list dropped;
   if (may_wait && options_.when_full == when_full::drop_oldest) dropped = make_room(j);
   if (has_room(j)) {
-    enqueue(j);
+    enqueue(*given.detach());
     const todo rest = settle(wakes);
     // The job may end this pool while we are at it.
     const auto keep = rest || !dropped.empty() ? ref<pool_core>::share(this) : ref<pool_core>();
@@ -292,20 +184,19 @@ void pool_core::give_up(job_list& jobs, std::error_code why) const noexcept {
   }
 }
 
-/// The lock is held; and so is the queue's reference.
-bool pool_core::admit_when_full(const ref<job>& given, const context* until, bool may_wait,
+/// The lock is held.
+bool pool_core::admit_when_full(ref<job>& given, const context* until, bool may_wait,
                                 job_frame* own) {
   job& j = *given;
   if (!may_wait || options_.when_full == when_full::reject) {
     ++stats_.rejected;
     lock_.unlock();
-    j.release();
     if (may_wait) throw_refused(errc::full);
     return false;
   }
   if (options_.when_full == when_full::run_in_caller ||
       (own != nullptr && options_.when_full == when_full::block)) {
-    start(j);
+    start(*given.detach());
     lock_.unlock();
     run_here(j, own);
     return true;
@@ -314,12 +205,11 @@ bool pool_core::admit_when_full(const ref<job>& given, const context* until, boo
   ++stats_.dropped;  // drop_newest, or drop_oldest with nothing left to drop
   lock_.unlock();
   trace_unrun(j, job_end::dropped);
-  const ref<job> dropped = ref<job>::adopt(&j);
-  dropped->give_up(errc::dropped);
+  j.give_up(errc::dropped);
   return true;
 }
 
-bool pool_core::wait_for_room(const ref<job>& given, const context* until) {
+bool pool_core::wait_for_room(ref<job>& given, const context* until) {
   wait_node node;
   node.value = given.get();
   ++waiting_submitters_;
@@ -327,12 +217,13 @@ bool pool_core::wait_for_room(const ref<job>& given, const context* until) {
   const auto queued = static_cast<std::size_t>(depth_);
   if (wait_in(lock_, submitters_, node, until,
               {.kind = &room_wait, .object = this, .amount = queued})) {
-    if (node.ok) return true;
-    given->release();
+    if (node.ok) {
+      (void)given.detach();  // it may have run already
+      return true;
+    }
     if (node.weight == refused_closed) throw_refused(errc::closed);
     throw_refused(ctx_.cancelled() ? ctx_.error() : make_error_code(errc::cancelled));
   }
-  given->release();
   wake_batch wakes;
   lock_.lock();
   --waiting_submitters_;

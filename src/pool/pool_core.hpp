@@ -65,15 +65,17 @@ class pool_core : public shared_object {
  public:
   pool_core(const context& parent, pool_options options, make_state make);
 
-  /// Takes the job, waiting for room if the options say so. False: there is none, and may_wait is
-  /// false. Throws what submit() throws.
-  bool admit(const ref<job>& j, const context* until, bool may_wait);
+  /// Takes the job, waiting for room if the options say so; the reference becomes the queue's.
+  /// False: there is none, and may_wait is false. Throws what submit() throws. What was not taken
+  /// is left to the caller.
+  bool admit(ref<job>& j, const context* until, bool may_wait);
   /// Runs j here if it is still queued and we are in a job of this pool.
   void help(job& j);
   /// Ends j as cancelled if it is still queued.
   void cancel_queued(job& j, std::error_code why);
 
-  /// Puts the options into the job; throws std::invalid_argument.
+  /// Puts the options into the job; without, the pool's. Throws std::invalid_argument.
+  void describe(job& j);
   void describe(job& j, const context* ctx, job_options&& options);
   void close();
   /// Waits until nothing is left to do but what waits in here itself.
@@ -133,17 +135,26 @@ class pool_core : public shared_object {
   [[nodiscard]] bool has_room(const job& j) const noexcept;
   [[nodiscard]] bool nothing_queued() const noexcept { return depth_ == 0 && retrying_count_ == 0; }
   [[nodiscard]] bool drained() const noexcept;
+  [[nodiscard]] bool concerns_nobody() const noexcept;
   [[nodiscard]] bool all_ended() const noexcept {
     return ended_ == last_number_ && registering_ == 0;
   }
   void enqueue(job& j) noexcept;
   void unqueue(job& j) noexcept;
+  [[nodiscard]] bool all_queued_are_normal() const noexcept {
+    return queued_[std::size_t(priority::high)].empty() &&
+           queued_[std::size_t(priority::low)].empty();
+  }
+  void note_passed_over(std::size_t chosen) noexcept;
   [[nodiscard]] job* best() noexcept;
   [[nodiscard]] job* pick() noexcept;
   void start(job& j) noexcept;
   /// What follows from a change: jobs to idle workers, room to submitters, news to who waits for
   /// the end.
-  [[nodiscard]] todo settle(wake_batch& wakes) noexcept;
+  [[nodiscard]] todo settle(wake_batch& wakes) noexcept {
+    return concerns_nobody() ? todo{} : settle_all(wakes);
+  }
+  [[nodiscard]] todo settle_all(wake_batch& wakes) noexcept;
   void admit_waiting(wake_batch& wakes) noexcept;
   static void wake_list(wait_list& list, wake_batch& wakes) noexcept;
   void retire(job& j, verdict v) noexcept;
@@ -156,9 +167,9 @@ class pool_core : public shared_object {
   void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
   [[nodiscard]] bool wait_for_end(const context* until, bool& ended);
   [[nodiscard]] pool_stats stats_locked() noexcept;
-  bool take_in(const ref<job>& given, const context* until, bool may_wait);
-  bool admit_when_full(const ref<job>& given, const context* until, bool may_wait, job_frame* own);
-  bool wait_for_room(const ref<job>& given, const context* until);
+  bool take_in(ref<job>& given, const context* until, bool may_wait);
+  bool admit_when_full(ref<job>& given, const context* until, bool may_wait, job_frame* own);
+  bool wait_for_room(ref<job>& given, const context* until);
 
   // Without the lock.
   void trace_submitted(job& j) const noexcept;
@@ -170,7 +181,11 @@ class pool_core : public shared_object {
   [[nodiscard]] bool has_brake() const noexcept {
     return options_.brake.min_available > 0 || options_.brake.max_pressure > 0;
   }
-  void after_settling(wake_batch& wakes, todo rest);
+  void after_settling(wake_batch& wakes, todo rest) {
+    wakes.wake_all();
+    if (rest) do_rest(rest);
+  }
+  void do_rest(todo rest);
   void start_worker(int number);
   void be_worker(int number);
   [[nodiscard]] job* next_job(job* finished, verdict v, bool first);
@@ -235,6 +250,7 @@ class pool_core : public shared_object {
   bool paused_ = false;
   bool never_pauses_ = false;  // its destructor waits for the end
   bool held_ = false;          // by the brake: one job at a time
+  bool watched_ = false;       // by watchdog, brake or sizing: watch() has something to look at
   bool watching_ = false;
   // With adaptive: since when, by which clocks, and with what, its next sample is measured.
   std::optional<sizing> sizing_;

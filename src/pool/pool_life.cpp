@@ -6,6 +6,7 @@
 #include "pool/job_memory.hpp"
 #include "pool/pool_core.hpp"
 #include "pool/pool_options.hpp"
+#include "pool/pool_queue.hpp"
 #include "runtime/runtime_core.hpp"
 #include "sync/wait.hpp"
 
@@ -57,6 +58,14 @@ pool_core::~pool_core() {
 
 std::int64_t pool_core::now() const noexcept {
   return options_.timings ? where_.clock.now() : coarse_now(where_.clock);
+}
+
+void pool_core::describe(job& j) {
+  if (options_.retry.attempts > 1) {
+    describe(j, nullptr, {});
+  } else {
+    j.set_pool(this);
+  }
 }
 
 void pool_core::describe(job& j, const context* ctx, job_options&& options) {

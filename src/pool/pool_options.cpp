@@ -25,6 +25,7 @@ void check_not_negative(const char* name, std::int64_t value) {
 }
 
 void check_cost(const std::string& name, const cost& c) {
+  if (c.memory >= 0 && c.units >= 0) return;
   check_not_negative((name + ".memory").c_str(), c.memory);
   check_not_negative((name + ".units").c_str(), c.units);
 }
@@ -97,7 +98,7 @@ pool_options checked(pool_options o) {
 }
 
 void check_job(const job_options& j, const pool_options& pool) {
-  check_cost("cost", j.cost);
+  if (j.cost.memory < 0 || j.cost.units < 0) check_cost("cost", j.cost);
   check_not_negative("timeout", j.timeout.count());
   check_retry(j.retry, 0);
   if (static_cast<unsigned>(j.priority) > static_cast<unsigned>(priority::low)) {

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "pool/pool_core.hpp"
+#include "pool/pool_queue.hpp"
 #include "port/memory.hpp"
 #include "runtime/runtime_core.hpp"
 #include "weir/timer.hpp"
@@ -108,6 +109,7 @@ void pool_core::adapt() noexcept {
 void pool_core::begin_to_adapt(worker_count n) noexcept {
   sizing_.reset();
   if (n.is_adaptive()) sizing_.emplace(n.min(), n.max(), target_);
+  watched_ = options_.stuck_after.count() > 0 || has_brake() || sizing_;
   sample_since_ = 0;
 }
 

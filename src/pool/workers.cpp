@@ -8,6 +8,7 @@
 
 #include "pool/pool_core.hpp"
 #include "pool/pool_options.hpp"
+#include "pool/pool_queue.hpp"
 #include "runtime/random.hpp"
 #include "runtime/runtime_core.hpp"
 #include "sync/wait.hpp"
@@ -243,7 +244,9 @@ void pool_core::settle_finished(job& j, verdict& v, wake_batch& wakes,
   }
   retire(j, v);
   if (v == verdict::again) j.retain();  // for try_later(): whoever stops the pool takes the other
-  if (v != verdict::again) j.publish(std::exchange(j.last_error, nullptr), wakes, signal);
+  if (v != verdict::again && !j.posted) {
+    j.publish(std::exchange(j.last_error, nullptr), wakes, signal);
+  }
 }
 
 /// After the lock: the queue's reference ends, or another attempt is prepared.
@@ -306,6 +309,7 @@ verdict pool_core::judge_unstarted(job& j, const context& why) {
 }
 
 verdict pool_core::judge(job& j, std::exception_ptr error, const context& own) {
+  if (!error && !own.cancelled()) return verdict::done;
   const bool stopped = own.cancelled() || ctx_.cancelled();
   if (stopped && own.error() == errc::deadline_exceeded && &own != &ctx_ &&
       (!j.extras || !j.extras->ctx || !j.extras->ctx->cancelled()) && !ctx_.cancelled()) {

@@ -6,7 +6,8 @@
 // Who may touch what
 //   next, prev, state, since, and the fields of submission   under the pool's lock
 //   done_, error_, waiters_, signal_, pool_                   under the job's own lock, which is
-//                                                             taken after the pool's
+//                                                             taken after the pool's; nobody asks
+//                                                             for those of a posted job
 //   the function and the result    whoever runs it; after that, once done_, the future
 
 #include <chrono>
@@ -61,6 +62,16 @@ class job : public shared_object {
     ::operator delete(block, align);
   }
 
+  /// As shared_object's. Nobody gets hold of a job but by a reference, so whoever has the only one
+  /// need not exchange anything to know that it is the last.
+  void release() const noexcept {
+    if (held_once()) {
+      delete this;
+    } else {
+      shared_object::release();
+    }
+  }
+
   /// Calls the function once and keeps its result; gives its exception, null if there was none.
   virtual std::exception_ptr attempt(const context& ctx, void* state) noexcept = 0;
   /// Ends the function's life; it will not be called again.
@@ -93,10 +104,8 @@ class job : public shared_object {
   }
   /// The pool that it is in; kept alive.
   [[nodiscard]] ref<pool_core> pool() noexcept;
-  void set_pool(pool_core* p) noexcept {
-    const std::lock_guard lock(lock_);
-    pool_ = p;
-  }
+  /// While nobody else knows of it.
+  void set_pool(pool_core* p) noexcept { pool_ = p; }
 
   job* next = nullptr;
   job* prev = nullptr;

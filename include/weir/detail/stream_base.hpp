@@ -83,7 +83,7 @@ class stream_base {
    public:
     using pool<>::pool;
     void post_job(const ref<job>& j, const context& ctx) const {
-      this->describe(*j, nullptr, {});
+      this->describe(*j);
       (void)this->admit(j, &ctx, true);
     }
   };

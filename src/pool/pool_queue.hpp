@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// The pool's queue: the small steps of submitters and workers, inlined into both. The lock is held
+// in all of them.
+
+#include <algorithm>
+
+#include "pool/pool_core.hpp"
+
+namespace weir::detail {
+
+inline constexpr int passed_over_max = 16;  // others' jobs that may come before
+
+/// Is there room for `more` beside `used`, where 0 in `all` is no bound?
+inline bool fits(const cost& used, const cost& more, const cost& all) noexcept {
+  const auto one = [](std::int64_t u, std::int64_t m, std::int64_t a) {
+    return a == 0 || m == 0 || m <= a - u;
+  };
+  return one(used.memory, more.memory, all.memory) && one(used.units, more.units, all.units);
+}
+
+/// Is there nothing but the pause in its way? The brake lets one run, so that the pool gets on.
+inline bool pool_core::may_start(const job& j) const noexcept {
+  return fits(running_cost_, j.cost, options_.budget) &&
+         (!held_ || static_cast<std::int64_t>(stats_.running) <= inside_);
+}
+
+inline bool pool_core::has_room(const job& j) const noexcept {
+  if (waiting_submitters_ > 0) return false;
+  if (!fits(queued_cost_, j.cost, options_.queue_cost)) return false;
+  // A hand that is free, or about to be, takes a job out of the queue at once.
+  const bool hands_may_start = !paused_ && depth_ <= starting_ && may_start(j);
+  const std::int64_t hands =
+      hands_may_start ? idle_count_ + starting_ + std::max<std::int64_t>(target_ - workers_, 0) : 0;
+  return depth_ + retrying_count_ < options_.queue + hands;
+}
+
+inline void pool_core::enqueue(job& j) noexcept {
+  j.state = job_state::queued;
+  j.since = now();
+  queued_[static_cast<std::size_t>(j.priority)].push_back(j);
+  ++depth_;
+  add(queued_cost_, j.cost);
+}
+
+inline void pool_core::unqueue(job& j) noexcept {
+  queued_[static_cast<std::size_t>(j.priority)].remove(j);
+  --depth_;
+  subtract(queued_cost_, j.cost);
+}
+
+/// The next job in line: the highest priority's first, unless another's has been passed over for
+/// too long.
+inline job* pool_core::best() noexcept {
+  if (all_queued_are_normal()) [[likely]]
+    return queued_[std::size_t(priority::normal)].front();
+  job* found = nullptr;
+  for (std::size_t p = 0; p < queued_.size(); ++p) {
+    if (queued_[p].empty()) continue;
+    if (found == nullptr || passed_over_[p] >= passed_over_max) found = queued_[p].front();
+  }
+  return found;
+}
+
+inline void pool_core::note_passed_over(std::size_t chosen) noexcept {
+  for (std::size_t p = 0; p < queued_.size(); ++p) {
+    if (p == chosen || queued_[p].empty()) {
+      passed_over_[p] = 0;
+    } else {
+      ++passed_over_[p];
+    }
+  }
+}
+
+/// Takes the next job out of the queue, if it may start.
+inline job* pool_core::pick() noexcept {
+  if (paused_) return nullptr;
+  job* const j = best();
+  if (j == nullptr || !may_start(*j)) return nullptr;
+  if (all_queued_are_normal()) [[likely]] {
+    passed_over_ = {};
+  } else {
+    note_passed_over(static_cast<std::size_t>(j->priority));
+  }
+  unqueue(*j);
+  start(*j);
+  return j;
+}
+
+inline void pool_core::start(job& j) noexcept {
+  const std::int64_t queued_since = j.state == job_state::queued ? j.since : 0;
+  j.state = job_state::running;
+  j.since = now();
+  if (timings_) {
+    timings_->waiting.record(
+        std::chrono::nanoseconds(queued_since == 0 ? 0 : j.since - queued_since));
+  }
+  running_.push_back(j);
+  ++stats_.running;
+  add(running_cost_, j.cost);
+}
+
+inline void pool_core::retire(job& j, verdict v) noexcept {
+  running_.remove(j);
+  --stats_.running;
+  ++operations_;
+  if (timings_) timings_->running.record(std::chrono::nanoseconds(now() - j.since));
+  subtract(running_cost_, j.cost);
+  switch (v) {
+    case verdict::done: ++stats_.done; break;
+    case verdict::failed: ++stats_.failed; break;
+    case verdict::cancelled: ++stats_.cancelled; break;
+    case verdict::again:
+      ++stats_.retried;
+      ++retrying_count_;
+      j.state = job_state::retrying;
+      retrying_.push_back(j);
+      return;
+  }
+  j.state = job_state::over;
+}
+
+inline bool pool_core::drained() const noexcept {
+  return nothing_queued() && waiting_submitters_ == 0 &&
+         static_cast<std::int64_t>(stats_.running) == inside_;
+}
+
+/// How most changes end: there is nobody that they concern.
+inline bool pool_core::concerns_nobody() const noexcept {
+  return idle_count_ == 0 && submitters_.empty() && enders_.empty() && workers_ >= target_ &&
+         (watching_ || !watched_);
+}
+
+}  // namespace weir::detail
