@@ -28,12 +28,11 @@ constexpr std::int64_t amount_max = 1'000'000'000'000;
 ///   L2  the entry is put into a queue by arm(), under arm_m_, or by its own firing; so between
 ///       arm()'s remove and insert it does not fire.
 ///   L3  locks are taken in the order arm_m_, the timer queue's, lock_; fire() takes the last only.
+///   L4  the timer may fire until it is taken out, although nobody waits any more; so every rule is
+///       final, and its destructor takes it out first, while the rule is whole.
 class limit_state : public shared_object, public timer_entry, private timer_entry::deferred {
  public:
   explicit limit_state(const wait_kind& kind) noexcept : kind_(kind) {}
-  ~limit_state() override {
-    if (timers_) timers_->remove(*this);
-  }
 
   /// `n` has been checked, for these two.
   [[nodiscard]] bool acquire(std::int64_t n, const context* until);
@@ -49,6 +48,10 @@ class limit_state : public shared_object, public timer_entry, private timer_entr
   virtual void take(std::int64_t n, time_ns now) noexcept = 0;
   /// From now on somebody waits, or nobody does.
   virtual void note_waiting(bool /*somebody*/, time_ns /*now*/) noexcept {}
+  /// L4: the first act of a rule's destructor.
+  void take_timer_out() noexcept {
+    if (timers_) timers_->remove(*this);
+  }
 
  private:
   outcome fire(time_ns clock_time) override;
@@ -241,6 +244,7 @@ class bucket_state final : public limit_state {
         burst_(burst),
         interval_(static_cast<wide>(std::round(1e9L * ticks_per_ns / rate))),
         depth_(interval_ * burst) {}
+  ~bucket_state() override { take_timer_out(); }
 
   void check(std::int64_t n, const char* where) const override {
     if (n >= 0 && n <= burst_) return;
@@ -303,6 +307,7 @@ class window_state final : public limit_state {
         duration_(duration),
         slots_(std::min(count, slots_max)),
         last_of_(static_cast<std::size_t>(slots_), long_ago) {}
+  ~window_state() override { take_timer_out(); }
 
   void check(std::int64_t n, const char* where) const override {
     if (n >= 0 && n <= count_) return;
