@@ -94,9 +94,7 @@ class context {
   }
   ~context() = default;
   /// Is it done? One load; what was done before the cancellation is visible if so.
-  [[nodiscard]] bool cancelled() const noexcept {
-    return done_ != nullptr && done_->is_closed();
-  }
+  [[nodiscard]] bool cancelled() const noexcept { return done_ != nullptr && done_->is_closed(); }
   /// A channel that closes when the context is done; nil (never ready) for background().
   [[nodiscard]] receiver<std::monostate> done() const;
   /// None while live, then errc::cancelled or errc::deadline_exceeded. None prints as "ok".

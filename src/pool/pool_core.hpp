@@ -6,7 +6,9 @@
 // jobs, to hand in the one and to get the next. Nothing of the user's runs under it.
 //
 // Invariants, under the lock
-//   P1  a job that can start while a worker is idle is in that worker's hands, not in the queue.
+//   P1  a job that can start while a worker is idle is in that worker's hands, not in the queue;
+//       unless another worker is on its way, which will see to it, and the queue has room for more.
+//       (Who posts many small jobs would otherwise pay for the wake-up of everybody.)
 //   P2  while a submitter waits there is no room for its job; they are served in order.
 //   P3  a job is in one list: queued_[priority], running_ or retrying_, as its state says.
 //   P4  submitted == depth + waiting + retrying + running + done + failed + cancelled + rejected
@@ -189,6 +191,7 @@ class pool_core : public shared_object {
   void start_worker(int number);
   void be_worker(int number);
   [[nodiscard]] job* next_job(job* finished, verdict v, bool first);
+  void begin_after_wait();
   void hand_in_begin(job& j, verdict v);
   void hand_in_end(job& j, verdict v);
   void run_and_hand_in(job& j, pool_worker* worker);
@@ -239,6 +242,7 @@ class pool_core : public shared_object {
   wait_list enders_;   // wait()
   wait_list joiners_;  // join()
   std::int64_t idle_count_ = 0;
+  std::int64_t waking_ = 0;    // workers that were given a job, and have not begun with it
   std::int64_t starting_ = 0;  // workers that have been started and not asked for a job yet
   std::int64_t workers_ = 0;
   std::int64_t target_;

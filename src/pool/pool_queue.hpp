@@ -127,7 +127,9 @@ inline bool pool_core::drained() const noexcept {
 
 /// How most changes end: there is nobody that they concern.
 inline bool pool_core::concerns_nobody() const noexcept {
-  return idle_count_ == 0 && submitters_.empty() && enders_.empty() && workers_ >= target_ &&
+  const bool idle_stay = idle_count_ == 0 || (waking_ > 0 && depth_ < options_.queue && !closed_ &&
+                                              workers_ == target_);
+  return idle_stay && submitters_.empty() && enders_.empty() && workers_ >= target_ &&
          (watching_ || !watched_);
 }
 

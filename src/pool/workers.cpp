@@ -175,8 +175,19 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
     }
     note_grain();
     (void)wait_in(lock_, idle_, node, nullptr, {.kind = &job_wait, .object = this});
+    if (mine.given != nullptr) begin_after_wait();
     return mine.given;  // null: counted out by settle()
   }
+}
+
+/// Awake, with a job: if there are more, the next worker is woken. (P1)
+void pool_core::begin_after_wait() {
+  wake_batch wakes;
+  lock_.lock();
+  --waking_;
+  const todo rest = settle(wakes);
+  lock_.unlock();
+  after_settling(wakes, rest);
 }
 
 // ---- a job's ------------------------------------------------------------------------------------

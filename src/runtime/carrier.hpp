@@ -142,7 +142,7 @@ class carrier {
   const bool directed_;  // by rt's director
   relaxed<std::int64_t> until_base_{0};
   exception_state* exceptions_ = nullptr;  // of its thread; set by serve()
-  relaxed<task*> forced_{nullptr};        // by the director: runs at the next switch
+  relaxed<task*> forced_{nullptr};         // by the director: runs at the next switch
   relaxed<std::uint32_t> lazy_turns_{0};  // on a virtual clock: yields since anything else happened
   stack_shadow base_shadow_;
   stack_cache stacks_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// What a strand does, for the case that it is a task and its carrier is here: to be inlined into the
-// operations that wait and wake. Everybody else's is in strand.cpp.
+// What a strand does, for the case that it is a task and its carrier is here: to be inlined into
+// the operations that wait and wake. Everybody else's is in strand.cpp.
 
 #include "runtime/carrier.hpp"
 #include "runtime/process.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// A switch from one task to the next, to be inlined into the operation that waits. Each return after
-// a switch is one that the processor has not foreseen, since it remembers the calls of the task that
-// it left: so between the jump and the user's code there are as few as possible.
+// A switch from one task to the next, to be inlined into the operation that waits. Each return
+// after a switch is one that the processor has not foreseen, since it remembers the calls of the
+// task that it left: so between the jump and the user's code there are as few as possible.
 
 #include <boost/context/detail/fcontext.hpp>
 
@@ -34,7 +34,8 @@ WEIR_NO_ASAN WEIR_HOT void carrier::jump(stack_shadow& own, void* target, stack_
                                          bool last) {
   const exception_state mine = load_exceptions(*exceptions_);
   own.leave(to, last, &rt.ids);
-  const boost::context::detail::transfer_t from = boost::context::detail::jump_fcontext(target, this);
+  const boost::context::detail::transfer_t from =
+      boost::context::detail::jump_fcontext(target, this);
   // Perhaps on another thread from here on: nothing that was read before the jump is good now,
   // `this` included. Whoever left passes the carrier on.
   auto* here = static_cast<carrier*>(from.data);

@@ -102,7 +102,8 @@ void channel_core::grow_locked() {
   const std::size_t more = room + room / 2 + 1;
   auto* larger = static_cast<std::byte*>(::operator new(more* ops.size));
   const std::size_t kept = count;
-  for (std::size_t i = 0; i < kept; ++i) ops.slot_to_slot(larger + i * ops.size, pop_slot(ops.size));
+  for (std::size_t i = 0; i < kept; ++i)
+    ops.slot_to_slot(larger + i * ops.size, pop_slot(ops.size));
   ::operator delete(std::exchange(slots, larger));
   room = more;
   head = 0;
@@ -146,7 +147,8 @@ WEIR_HOT transfer channel_core::wait_locked(wait_list& queue, void* element, pat
 transfer channel_core::send_locked(void* value, patience how) {
   wait_node* partner = nullptr;
   const transfer step = send_step(value, partner);
-  if (step == transfer::would_block && how.block) return wait_locked(senders, value, how, send_wait);
+  if (step == transfer::would_block && how.block)
+    return wait_locked(senders, value, how, send_wait);
   lock.unlock();
   if (partner != nullptr) wake_node(*partner);
   return step;

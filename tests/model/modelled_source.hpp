@@ -34,7 +34,9 @@ namespace detail {
 inline void sched_yield() { weak_memory::spin(); }
 using thread_token = ::std::uintptr_t;
 inline constexpr thread_token no_thread = 0;
-inline thread_token this_thread_token() { return static_cast<thread_token>(weak_memory::the_world.running()) + 1; }
+inline thread_token this_thread_token() {
+  return static_cast<thread_token>(weak_memory::the_world.running()) + 1;
+}
 }  // namespace detail
 }  // namespace weir
 

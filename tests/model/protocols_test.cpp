@@ -92,8 +92,8 @@ TEST_F(protocols_test, spin_lock_excludes_and_publishes) {
   expect_caught<ring<1, 2, 1>>(faulty);
 }
 
-/// One that becomes biased at the second time in a row: to the first thread, which comes three times
-/// while the others come once; or to either of two that come twice.
+/// One that becomes biased at the second time in a row: to the first thread, which comes three
+/// times while the others come once; or to either of two that come twice.
 template <int Threads, int First, int Others>
 struct counting_under_a_biased_lock {
   static constexpr int threads = Threads;
@@ -210,7 +210,7 @@ TEST_F(protocols_test, parking_loses_no_wake_up_and_sees_what_was_done) {
                           {"sleeping is stored, not exchanged", lost, {}, stores_instead_of_cas}});
   expect_sound<parking_twice>();
   expect_caught<parking_twice>({{"relaxed wake", race, {{access::rmw, relaxed, 0}}},
-                                {"relaxed unlock", "", {{access::store, relaxed, 1}}}});
+                                {"relaxed unlock", "", {{access::store, relaxed, 2}}}});
 }
 
 // ---- operation: claim and winner ----------------------------------------------------------------

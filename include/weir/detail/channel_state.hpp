@@ -86,8 +86,9 @@ class channel_state final : public channel_core {
     }
   }
 
-  /// What select does with this channel and a context, if nothing else is to be looked at: as above,
-  /// but would_block if the context is done already. Then both may be ready, and chance decides.
+  /// What select does with this channel and a context, if nothing else is to be looked at: as
+  /// above, but would_block if the context is done already. Then both may be ready, and chance
+  /// decides.
   transfer send_in_select(T& v, patience how)
     requires std::is_same_v<element, T>
   {

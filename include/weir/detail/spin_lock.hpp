@@ -113,9 +113,10 @@ class spin_lock {
     if (patience_ < last_patience) patience_ *= 4;
   }
 
-  void wait_for_holder() noexcept;                // and take held_
-  static void fence_everybody() noexcept;         // port::process_barrier()
-  static void wait_for_owner(int round) noexcept;  // a moment, the longer the more rounds there were
+  void wait_for_holder() noexcept;         // and take held_
+  static void fence_everybody() noexcept;  // port::process_barrier()
+  static void wait_for_owner(
+      int round) noexcept;  // a moment, the longer the more rounds there were
 
   std::atomic<thread_token> owner_{no_thread};  // written with held_
   thread_token last_ = no_thread;               // who had it last, of those who took held_

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// What select() is given: each case's channel or context, its value, its callback; how the compiled
+// core sees them; and the short way for one channel.
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "../channel.hpp"
+#include "../context.hpp"
+
+namespace weir::detail {
+
+enum class case_kind { receive, send, done, timeout, otherwise };
+
+/// A case as the compiled core sees it.
+struct select_record {
+  case_kind kind = case_kind::otherwise;
+  channel_core* core = nullptr;  // null: never ready
+  void* element = nullptr;       // send: the value; receive: the optional to fill
+  context::clock::duration wait{};
+};
+
+template <class C>
+concept selectable = requires(C& c) {
+  { c.record() } -> std::same_as<select_record>;
+  c.run();
+};
+
+/// What a case is to the short way of select(), see select_one().
+enum class case_role { channel, context, other };
+
+extern const wait_kind select_wait;
+
+/// Decides; throws channel_closed if a send case on a closed channel is chosen.
+[[nodiscard]] std::size_t select_records(std::span<const select_record> records);
+
+[[noreturn]] void throw_case_spent();
+[[noreturn]] void throw_send_on_closed();
+
+// What a case was given as an lvalue outlives the select, and is borrowed: to count it would be two
+// atomic operations a case. A temporary is held. A case that is kept, see select_case, holds all.
+
+template <class T>
+struct borrowed_channel {
+  using value_type = T;
+  channel_state<T>* state;
+  [[nodiscard]] channel_state<T>* get() const noexcept { return state; }
+};
+template <class T>
+struct held_channel {
+  using value_type = T;
+  ref<channel_state<T>> state;
+  [[nodiscard]] channel_state<T>* get() const noexcept { return state.get(); }
+};
+template <class T>
+[[nodiscard]] held_channel<T> hold(const borrowed_channel<T>& c) {
+  return {ref<channel_state<T>>::share(c.state)};
+}
+template <class T>
+[[nodiscard]] held_channel<T> hold(held_channel<T> c) noexcept {
+  return c;
+}
+template <class Ch>
+[[nodiscard]] auto channel_for_case(Ch&& ch) {
+  using T = typename std::remove_cvref_t<Ch>::value_type;
+  if constexpr (std::is_lvalue_reference_v<Ch>) {
+    return borrowed_channel<T>{ch.state()};
+  } else {
+    return held_channel<T>{ch.shared_state()};
+  }
+}
+
+template <class T>
+struct borrowed_value {
+  T* at;
+  [[nodiscard]] T& get() noexcept { return *at; }
+};
+template <class T>
+struct owned_value {
+  T v;
+  [[nodiscard]] T& get() noexcept { return v; }
+};
+template <class T>
+[[nodiscard]] owned_value<T> own(borrowed_value<T> b) {
+  return {std::move(*b.at)};
+}
+template <class T>
+[[nodiscard]] owned_value<T> own(owned_value<T>&& o) {
+  return std::move(o);
+}
+
+/// Neither nil nor a context's: one for select_one().
+[[nodiscard]] inline bool is_plain(const channel_core* c) noexcept {
+  return c != nullptr && !c->signal;
+}
+
+template <class Channel, class F>
+class receive_case {
+  using T = typename Channel::value_type;
+
+ public:
+  static constexpr auto role =
+      std::is_same_v<element_of<T>, T> ? case_role::channel : case_role::other;
+
+  receive_case(Channel ch, F f) : channel_(std::move(ch)), f_(std::move(f)) {}
+  [[nodiscard]] select_record record() {
+    out_.reset();  // of the last select, if this case is used again: a close leaves it as it is
+    return {.kind = case_kind::receive, .core = channel_.get(), .element = &out_};
+  }
+  void run() {
+    if constexpr (!std::is_invocable_v<F&, std::optional<T>>) {
+      static_assert(std::is_invocable_v<F&>, "on_receive: f takes std::optional<T> or nothing");
+      f_();
+    } else if constexpr (std::is_same_v<element_of<T>, T>) {
+      f_(std::move(out_));
+    } else {
+      f_(unboxed());
+    }
+  }
+  [[nodiscard]] auto kept() && {
+    return receive_case<held_channel<T>, F>(hold(std::move(channel_)), std::move(f_));
+  }
+  /// See select_one().
+  [[nodiscard]] bool has_plain_channel() const noexcept { return is_plain(channel_.get()); }
+  transfer transfer_in_select(patience how) {
+    out_.reset();
+    return channel_.get()->receive_in_select(out_, how);
+  }
+
+ private:
+  std::optional<T> unboxed() {
+    std::optional<T> item;
+    if (out_) channel_.get()->unbox(item, std::move(*out_));
+    return item;
+  }
+  Channel channel_;
+  std::optional<element_of<T>> out_;
+  F f_;
+};
+
+template <class Channel, class Value, class F>
+class send_case {
+  using T = typename Channel::value_type;
+  static constexpr bool boxed = !std::is_same_v<element_of<T>, T>;
+  static constexpr bool borrowed = std::is_same_v<Value, borrowed_value<T>>;
+
+ public:
+  static constexpr auto role = boxed ? case_role::other : case_role::channel;
+
+  send_case(Channel ch, Value value, F f)
+      : channel_(std::move(ch)), value_(std::move(value)), f_(std::move(f)) {}
+  [[nodiscard]] select_record record() {
+    T* value = unsent_value();
+    if constexpr (boxed) {
+      if (!box_) box_ = std::make_unique<T>(std::move(*value));
+      return {.kind = case_kind::send, .core = channel_.get(), .element = &box_};
+    } else {
+      return {.kind = case_kind::send, .core = channel_.get(), .element = value};
+    }
+  }
+  void run() {
+    if constexpr (!std::is_trivially_copyable_v<T>) spent_ = true;
+    f_();
+  }
+  [[nodiscard]] auto kept() && {
+    return send_case<held_channel<T>, owned_value<T>, F>(hold(std::move(channel_)),
+                                                         own(std::move(value_)), std::move(f_));
+  }
+  /// See select_one().
+  [[nodiscard]] bool has_plain_channel() const noexcept { return is_plain(channel_.get()); }
+  transfer transfer_in_select(patience how) {
+    const transfer result = channel_.get()->send_in_select(*unsent_value(), how);
+    if (result == transfer::closed) throw_send_on_closed();
+    return result;
+  }
+
+  send_case(send_case&& other) noexcept(
+      std::is_nothrow_move_constructible_v<T>&& std::is_nothrow_move_constructible_v<F>) = default;
+  ~send_case() {
+    if constexpr (boxed && borrowed && std::is_move_assignable_v<T>) {
+      try {
+        if (box_) value_.get() = std::move(*box_);  // not chosen: its owner's
+      } catch (...) {  // NOLINT: there is nowhere else to put it; see channel.hpp
+      }
+    }
+  }
+
+ private:
+  T* unsent_value() {
+    if (spent_) throw_case_spent();
+    return &value_.get();
+  }
+
+  Channel channel_;
+  Value value_;
+  std::conditional_t<boxed, std::unique_ptr<T>, std::monostate> box_{};
+  bool spent_ = false;  // its value has been sent
+  F f_;
+};
+
+template <class F>
+class simple_case {
+ public:
+  static constexpr auto role = case_role::other;
+  simple_case(select_record r, F f) : record_(r), f_(std::move(f)) {}
+  [[nodiscard]] select_record record() const { return record_; }
+  void run() { f_(); }
+
+ private:
+  select_record record_;
+  F f_;
+};
+
+struct borrowed_context {
+  const context* at;
+  [[nodiscard]] const context& get() const noexcept { return *at; }
+};
+struct held_context {
+  context ctx;
+  [[nodiscard]] const context& get() const noexcept { return ctx; }
+};
+
+template <class Context, class F>
+class done_case {
+ public:
+  static constexpr auto role = case_role::context;
+
+  done_case(Context ctx, F f) : context_(std::move(ctx)), f_(std::move(f)) {}
+  [[nodiscard]] select_record record() const {
+    return {.kind = case_kind::done, .core = ctx().done_core()};
+  }
+  void run() { f_(); }
+  [[nodiscard]] auto kept() && {
+    return done_case<held_context, F>({context_.get()}, std::move(f_));
+  }
+  [[nodiscard]] const context& ctx() const noexcept { return context_.get(); }
+
+ private:
+  Context context_;
+  F f_;
+};
+
+struct do_nothing {
+  void operator()() const noexcept {}
+};
+
+/// How many of some cases have a role, and which is the first.
+template <case_role Role, class... Cases>
+inline constexpr std::size_t count_of = (0U + ... + (Cases::role == Role ? 1U : 0U));
+template <case_role Role, class... Cases>
+inline constexpr std::size_t index_of = [] {
+  std::size_t i = 0;
+  (void)((Cases::role == Role || (++i, false)) || ...);
+  return i;
+}();
+
+/// The select that workers write, of one channel and perhaps one context, costs no more than a
+/// receive or a send with that context. True: done, and `chosen` says what. False: not possible, or
+/// both were ready; nothing has happened.
+template <class... Cases>
+bool select_one(std::size_t& chosen, Cases&... cases) {
+  constexpr bool has_context = count_of<case_role::context, Cases...> == 1;
+  constexpr std::size_t channel = index_of<case_role::channel, Cases...>;
+  constexpr std::size_t done = index_of<case_role::context, Cases...>;
+  const auto all = std::tie(cases...);
+  auto& one = std::get<channel>(all);
+  if (!one.has_plain_channel()) return false;
+  patience how{.cases = sizeof...(Cases)};
+  if constexpr (has_context) how.until = &std::get<done>(all).ctx();
+  const transfer result = one.transfer_in_select(how);
+  if (result == transfer::would_block) return false;
+  chosen = result == transfer::cancelled ? done : channel;
+  return true;
+}
+
+/// The value type of anything that can be received from / sent to.
+template <class Ch>
+using value_type_of = typename std::remove_cvref_t<Ch>::value_type;
+
+template <class Ch, class Value, class F>
+[[nodiscard]] auto make_send_case(Ch&& ch, Value value, F f) {
+  auto channel = channel_for_case(std::forward<Ch>(ch));
+  return send_case<decltype(channel), Value, F>(std::move(channel), std::move(value), std::move(f));
+}
+
+}  // namespace weir::detail
