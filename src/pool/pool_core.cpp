@@ -138,7 +138,7 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   job_frame* const own = frame_here();
   wake_batch wakes;
   lock_.lock();
-  ++stats_.submitted;
+  ++submitted_;
   ++operations_;
   check_alive(j, own);
   job_list dropped;

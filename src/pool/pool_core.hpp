@@ -34,12 +34,17 @@ namespace weir::detail {
 
 class runtime_core;
 
+/// Most jobs cost nothing, and then the sum is not touched: another processor may have it.
+[[nodiscard]] inline bool is_free(const cost& c) noexcept { return c.memory == 0 && c.units == 0; }
+
 inline void add(cost& sum, const cost& c) noexcept {
+  if (is_free(c)) return;
   sum.memory += c.memory;
   sum.units += c.units;
 }
 
 inline void subtract(cost& sum, const cost& c) noexcept {
+  if (is_free(c)) return;
   sum.memory -= c.memory;
   sum.units -= c.units;
 }
@@ -226,29 +231,10 @@ class pool_core : public shared_object {
   const std::shared_ptr<weak_link> link_;
   after_func_handle on_parent_done_;
 
-  spin_lock lock_;  // guards everything below
-  std::array<job_list, 3> queued_;
-  std::array<int, 3> passed_over_{};
-  job_list running_;
-  job_list retrying_;
-  std::int64_t depth_ = 0;           // in queued_
-  std::int64_t retrying_count_ = 0;  // in retrying_
-  std::int64_t waiting_submitters_ = 0;
-  std::int64_t inside_ = 0;  // jobs that wait in wait() for the others
-  cost queued_cost_;
-  cost running_cost_;
-  wait_list idle_;
-  wait_list submitters_;
-  wait_list enders_;   // wait()
-  wait_list joiners_;  // join()
-  std::int64_t idle_count_ = 0;
-  std::int64_t waking_ = 0;    // workers that were given a job, and have not begun with it
-  std::int64_t starting_ = 0;  // workers that have been started and not asked for a job yet
-  std::int64_t workers_ = 0;
-  std::int64_t target_;
-  int last_number_ = 0;  // of the workers that were, or are being, started…
-  int ended_ = 0;        // …and of those that have ended
-  int registering_ = 0;  // threads that are not in threads_ yet
+  // In the order of use, not of ideas: what submitters and workers both touch for each job stands
+  // first and close together, since each cache line of it travels between their processors.
+  alignas(64) spin_lock lock_;  // guards everything below
+  std::uint32_t operations_ = 0;  // since the scheduler last looked: how fine the work's grain is
   bool closed_ = false;
   bool stopped_ = false;  // no job is tried again
   bool paused_ = false;
@@ -256,14 +242,37 @@ class pool_core : public shared_object {
   bool held_ = false;          // by the brake: one job at a time
   bool watched_ = false;       // by watchdog, brake or sizing: watch() has something to look at
   bool watching_ = false;
+  std::int64_t depth_ = 0;  // in queued_
+  std::uint64_t submitted_ = 0;
+  std::array<job_list, 3> queued_;
+  std::int64_t idle_count_ = 0;
+  std::int64_t waking_ = 0;    // workers that were given a job, and have not begun with it
+  std::int64_t starting_ = 0;  // workers that have been started and not asked for a job yet
+  std::int64_t workers_ = 0;
+  std::int64_t target_;
+  std::int64_t retrying_count_ = 0;  // in retrying_
+  std::int64_t waiting_submitters_ = 0;
+  wait_list idle_;
+  wait_list submitters_;
+  wait_list enders_;  // wait()
+  // Workers only, most of the time.
+  alignas(64) job_list running_;
+  pool_stats stats_;  // but for submitted
+  std::array<int, 3> passed_over_{};
+  cost running_cost_;
+  std::int64_t inside_ = 0;  // jobs that wait in wait() for the others
+  cost queued_cost_;
+  job_list retrying_;
+  wait_list joiners_;    // join()
+  int last_number_ = 0;  // of the workers that were, or are being, started…
+  int ended_ = 0;        // …and of those that have ended
+  int registering_ = 0;  // threads that are not in threads_ yet
   // With adaptive: since when, by which clocks, and with what, its next sample is measured.
   std::optional<sizing> sizing_;
   std::int64_t sample_since_ = 0;
   std::int64_t sample_cpu_ = 0;
   std::uint64_t sample_ended_ = 0;
   bool sample_backlog_ = false;
-  pool_stats stats_;
-  std::uint32_t operations_ = 0;  // since the scheduler last looked: how fine the work's grain is
   std::unique_ptr<pool_timings> timings_;  // with .timings
   std::list<std::thread> threads_;
 };

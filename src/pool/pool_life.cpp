@@ -45,8 +45,8 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
       ctx_(std::move(own.ctx)),
       cancel_(std::move(own.cancel)),
       link_(std::make_shared<weak_link>(this)),
-      target_(first_workers(options_.workers)),
-      held_(has_brake() && short_of_memory()) {
+      held_(has_brake() && short_of_memory()),
+      target_(first_workers(options_.workers)) {
   if (options_.timings) timings_ = std::make_unique<pool_timings>();
   begin_to_adapt(options_.workers);
 }
@@ -288,6 +288,7 @@ int pool_core::target() {
 
 pool_stats pool_core::stats_locked() noexcept {
   pool_stats s = stats_;
+  s.submitted = submitted_;
   s.depth = static_cast<std::uint64_t>(depth_ + retrying_count_ + waiting_submitters_);
   s.workers = static_cast<std::uint64_t>(workers_);
   s.idle = static_cast<std::uint64_t>(idle_count_);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "pool/job_memory.hpp"
 #include "pool/pool_core.hpp"
 
 namespace weir::detail {
@@ -13,6 +14,7 @@ inline constexpr int passed_over_max = 16;  // others' jobs that may come before
 
 /// Is there room for `more` beside `used`, where 0 in `all` is no bound?
 inline bool fits(const cost& used, const cost& more, const cost& all) noexcept {
+  if (is_free(more)) return true;
   const auto one = [](std::int64_t u, std::int64_t m, std::int64_t a) {
     return a == 0 || m == 0 || m <= a - u;
   };
@@ -62,6 +64,13 @@ inline job* pool_core::best() noexcept {
   return found;
 }
 
+/// The next job was written by another processor, more often than not.
+inline void prefetch(const job* j) noexcept {
+  constexpr std::size_t line = 64;
+  const auto* const at = reinterpret_cast<const std::byte*>(j);
+  for (std::size_t i = 0; i < job_block_size; i += line) __builtin_prefetch(at + i, 1);
+}
+
 inline void pool_core::note_passed_over(std::size_t chosen) noexcept {
   for (std::size_t p = 0; p < queued_.size(); ++p) {
     if (p == chosen || queued_[p].empty()) {
@@ -82,8 +91,10 @@ inline job* pool_core::pick() noexcept {
   } else {
     note_passed_over(static_cast<std::size_t>(j->priority));
   }
+  const job* const following = j->next;
   unqueue(*j);
   start(*j);
+  prefetch(following);
   return j;
 }
 
