@@ -143,7 +143,10 @@ void pool_core::be_worker(int number) {
 /// been counted out.
 job* pool_core::next_job(job* finished, verdict v, bool first) {
   interruption_point("next job of a pool");
-  if (finished != nullptr) hand_in_begin(*finished, v);
+  if (finished != nullptr) {
+    hand_in_begin(*finished, v);
+    if (carrier* const c = carrier::current()) c->count_piece();
+  }
   for (;;) {
     wake_batch wakes;
     hand mine;

@@ -51,6 +51,16 @@ class carrier {
   void yield_current();
   [[noreturn]] void finish_current();
 
+  /// A task that does one piece of work after the other, without waiting in between, says so after
+  /// each: it is not stuck, and how long they take tells whether the tasks behind it should go
+  /// elsewhere.
+  void count_piece() {
+    if (directed_) return;
+    switches += 1;
+    if (grain.count_switch()) [[unlikely]]
+      end_window();
+  }
+
   /// Under a director: another task may come in here.
   void interrupt_current(const char* before);
 
