@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""Writes what was found: a page and plots a suite, the samples, the README's table."""
+import json
+import re
+
+from . import plots, table
+from .machine import in_one_line
+from .notice import say
+from .paths import ROOT
+
+README = ROOT / "README.md"
+
+
+def method(results):
+    n = results.rounds
+    return f"Median (least–most) of {n} round{'s' if n > 1 else ''}; a ratio is the median of the rounds' ratios."
+
+
+def chapter(results, form):
+    """The tables of one suite: (heading, rows) as lines of text or Markdown."""
+    lines = []
+    for group in results.groups():
+        cases = results.cases(group)
+        if not results.peers(cases):
+            continue
+        if group and len(results.groups()) > 1:
+            lines += [f"### {group[0].upper()}{group[1:]}", ""]
+        for rows in (table.ratios(results, cases), table.medians(results, cases)):
+            if rows:
+                lines += [*form(rows), ""]
+    if results.failures:
+        lines += ["Failed:", ""]
+        lines += [f"- {label}, {peer}: {why}" for ((_, label), peer), why
+                  in results.failures.items()] + [""]
+    return lines
+
+
+def remarks(results):
+    return [*results.suite.remarks(results), ""] if results.suite.remarks else []
+
+
+def peers(results):
+    return [f"- **{peer.label}**: {peer.about}" for peer in results.suite.peers if peer.about]
+
+
+def page(results, drawn):
+    suite = results.suite
+    lines = [f"# {suite.title}", "", suite.about.strip(), ""]
+    lines += ["## Ratios and figures", "", method(results), "", *chapter(results, table.markdown)]
+    lines += ["## What it says", "", *remarks(results)] if suite.remarks else []
+    lines += ["## Plots", ""] if drawn else []
+    for plot in drawn:
+        lines += [f"![{plot.title}]({suite.name}-{plot.name}.svg)", ""]
+    lines += ["## Who is measured", "", *peers(results), ""] if peers(results) else []
+    packages = ", ".join(f"{k} {v}" for k, v in results.where["packages"].items())
+    lines += [in_one_line(results.where) + (f"; {packages}." if packages else "."), "",
+              "Written by `scripts/bench`; all samples are in `results.json`."]
+    return "\n".join(lines) + "\n"
+
+
+def write(everything, folder, quick):
+    """Pages, plots and samples of these suites; those of others stay as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "results.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for results in everything:
+        suite, drawn = results.suite, []
+        for plot in suite.plots:
+            picture = plots.draw(plot, results)
+            if picture:
+                (folder / f"{suite.name}-{plot.name}.svg").write_text(picture, encoding="utf-8")
+                drawn.append(plot)
+        (folder / f"{suite.name}.md").write_text(page(results, drawn), encoding="utf-8")
+        known[suite.name] = results.as_json(quick)
+    path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    say(f"written to {folder.relative_to(ROOT)}")
+
+
+def print_all(everything, markdown):
+    for results in everything:
+        print(f"## {results.suite.title}\n\n{in_one_line(results.where)}\n\n{method(results)}\n")
+        print("\n".join(chapter(results, table.markdown if markdown else table.text)))
+        print("\n".join(remarks(results)))
+
+
+def headline(results):
+    """The README's table: Weir and the yardstick, no more."""
+    suite = results.suite
+    label = {peer.name: peer.label for peer in suite.peers}
+    rows = [("work", f"Weir / {label[suite.yardstick]}", "Weir, ns a job",
+             f"{label[suite.yardstick]}, ns a job")]
+    for case in suite.cases:
+        ratio = results.ratio(case, "weir")
+        if ratio is not None and case.unit == "ns a job":
+            rows.append((case.label, f"{ratio:.3f}",
+                         *(table.stats.summary(results.samples(case, peer))
+                           for peer in ("weir", suite.yardstick))))
+    where = f"{in_one_line(results.where)}; {results.rounds} rounds."
+    return "\n".join([*table.markdown(rows), "", where])
+
+
+def renew_readme(results):
+    text = README.read_text(encoding="utf-8")
+    block = f"<!-- bench -->\n{headline(results)}\n<!-- /bench -->"
+    renewed = re.sub(r"<!-- bench -->\n.*?\n<!-- /bench -->", lambda _: block, text,
+                     flags=re.DOTALL)
+    README.write_text(renewed, encoding="utf-8")
