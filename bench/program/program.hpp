@@ -51,6 +51,13 @@ void keep(T& value) {
   asm volatile("" : "+m"(value) : : "memory");
 }
 
+/// 1 + 4 + 9 + ... + n*n. Unsigned, since it may wrap: what is compared wraps alike.
+inline std::uint64_t sum_of_squares(std::int64_t n) {
+  std::uint64_t sum = 0;
+  for (std::int64_t i = 1; i <= n; ++i) sum += static_cast<std::uint64_t>(i * i);
+  return sum;
+}
+
 /// The p-th percentile (0 < p <= 1) by nearest rank.
 inline double percentile(const std::vector<double>& sorted, double p) {
   const auto rank = static_cast<std::size_t>(std::ceil(p * static_cast<double>(sorted.size())));

@@ -52,12 +52,6 @@ std::uint64_t drain(const channel& results) {
   return sum;
 }
 
-std::uint64_t expected(int n) {
-  std::uint64_t sum = 0;
-  for (number i = 1; i <= n; ++i) sum += static_cast<std::uint64_t>(i * i);
-  return sum;
-}
-
 template <class Worker>
 std::uint64_t pool(int n, int workers, int depth, Worker work) {
   auto [ctx, cancel] = weir::with_cancel(weir::background());
@@ -149,6 +143,6 @@ int main(int argc, char** argv) {
   round(mode, n / 10, workers, depth);  // warm-up
   std::uint64_t sum = 0;
   const double ns = bench::time_ns([&] { sum = round(mode, n, workers, depth); });
-  p.check(sum == expected(n), "wrong sum: jobs were lost or doubled");
+  p.check(sum == bench::sum_of_squares(n), "wrong sum: jobs were lost or doubled");
   p.print({{"ns", ns / n}});
 }
