@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The hot paths, each a fixed number of times, with a mark around it for `valgrind --tool=callgrind`:
-// scripts/guard counts the instructions of one operation. Run with WEIR_CARRIERS=1: main is then the only
-// carrier, and the counts are nearly the same in each run. Prints what was compiled with what, and a line
-// `<path> <operations>` each.
+// The hot paths, each a fixed number of times, with a mark around it for `valgrind
+// --tool=callgrind`: scripts/guard counts the instructions of one operation. Run with
+// WEIR_CARRIERS=1: main is then the only carrier, and the counts are nearly the same in each run.
+// Prints what was compiled with what, and a line `<path> <operations>` each.
 #include <gnu/libc-version.h>
 #include <valgrind/callgrind.h>
 #include <weir/weir.hpp>

@@ -45,7 +45,8 @@ def arguments(about):
     parser.add_argument("--rounds", type=int, default=5, help="at least 5 (default: 5)")
     parser.add_argument("--quick", action="store_true",
                         help="one short round: does it run? Its figures mean nothing")
-    parser.add_argument("--only", metavar="SUITE[,SUITE]", help="these suites; they stay out of docs")
+    parser.add_argument("--only", metavar="SUITE[,SUITE]",
+                        help="these suites; they stay out of docs")
     parser.add_argument("--into", type=Path, metavar="FOLDER",
                         help="write there (default: docs/benchmarks for a whole run, "
                         "build/bench/report for a --quick or an --only one)")

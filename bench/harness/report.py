@@ -13,7 +13,8 @@ README = ROOT / "README.md"
 
 def method(results):
     n = results.rounds
-    return f"Median (least–most) of {n} round{'s' if n > 1 else ''}; a ratio is the median of the rounds' ratios."
+    return (f"Median (least–most) of {n} round{'s' if n > 1 else ''}; a ratio is the median of the "
+            "rounds' ratios.")
 
 
 def chapter(results, form):

@@ -22,7 +22,7 @@ class Case:
     params: Mapping[str, int] = field(default_factory=dict)
     quick: Mapping[str, int] = field(default_factory=dict)  # instead, in a --quick run
     peers: Sequence[str] = ()      # names; empty: all of the suite's
-    instead: Mapping[str, str] = field(default_factory=dict)  # peer: case, where it has another name
+    instead: Mapping[str, str] = field(default_factory=dict)  # peer: its own name of the case
     only: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # peer: its own parameters
     figures: Sequence[str] = ("ns",)  # of the JSON line; the ratio is the first one's
     unit: str = "ns a job"

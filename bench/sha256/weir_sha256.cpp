@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// goperf.dev's benchmark: jobs that hash "payload-<i>" with SHA-256, 10 workers. `channel` is the program of
-// go_sha256.go, part by part; `pool` is Weir's own word for it. `bytes` pads the payload. The hash is nettle's.
-// Figures: ns a job; serial, the same work in a loop on one core; efficiency = serial / (cores * ns).
+// goperf.dev's benchmark: jobs that hash "payload-<i>" with SHA-256, 10 workers. `channel` is the
+// program of go_sha256.go, part by part; `pool` is Weir's own word for it. `bytes` pads the
+// payload. The hash is nettle's. Figures: ns a job; serial, the same work in a loop on one core;
+// efficiency = serial / (cores * ns).
 #include <nettle/sha2.h>
 #include <weir/weir.hpp>
 
