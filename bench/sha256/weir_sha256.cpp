@@ -49,7 +49,7 @@ std::uint64_t serial(const work& w) {
 }
 
 std::uint64_t with_channel(const work& w) {
-  const weir::channel<std::int64_t> jobs{static_cast<std::size_t>(w.jobs)};
+  const weir::channel<std::int64_t> jobs(static_cast<std::size_t>(w.jobs));
   std::atomic<std::uint64_t> sum{0};
   const weir::wait_group crew;
   for (std::int64_t n = 0; n < w.workers; ++n) {
