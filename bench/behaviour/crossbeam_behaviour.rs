@@ -69,7 +69,7 @@ fn produce(a: Sender<i64>, b: Sender<i64>, n: i64) {
 }
 
 fn selects() {
-    let n = 20_000;
+    let n = 5_000;
     let ((send_a, a), (send_b, b)) = (bounded(0), bounded(0));
     let sum = Arc::new(AtomicI64::new(0));
     let consumers: Vec<_> = (0..4)

@@ -72,7 +72,7 @@ func closing() {
 }
 
 func selects() {
-	const n = 20000
+	const n = 5000
 	a, b := make(chan int), make(chan int)
 	var sum int64
 	var consumers sync.WaitGroup

@@ -62,7 +62,7 @@ void closing() {
 }
 
 void selecting() {
-  constexpr std::int64_t n = 20'000;
+  constexpr std::int64_t n = 5'000;
   const weir::channel<std::int64_t> a;
   const weir::channel<std::int64_t> b;
   std::atomic<std::int64_t> sum{0};

@@ -67,8 +67,7 @@ std::uint64_t with_channel(const work& w) {
 
 std::uint64_t with_pool(const work& w) {
   std::atomic<std::uint64_t> sum{0};
-  weir::pool pool{
-      {.workers = static_cast<int>(w.workers), .queue = static_cast<std::size_t>(w.jobs)}};
+  weir::pool pool{{.workers = static_cast<int>(w.workers), .queue = w.jobs}};
   for (std::int64_t i = 0; i < w.jobs; ++i) {
     pool.post([&sum, i, bytes = w.bytes] { sum += hash(i, bytes); });
   }

@@ -5,7 +5,7 @@ from harness.notice import say
 from harness.suite import Case, Peer, Suite
 from harness.verdict import verdict
 
-LIMIT = 5  # seconds, after which a program hangs
+LIMIT = 10  # seconds, after which a program hangs
 HANGS, HERE = "tests/hangs", "bench/behaviour"
 
 
@@ -47,7 +47,7 @@ def measure(suite, programs, round_number, _quick, results):
 
 
 def remarks(results):
-    lines = ["Passes: ended, and did all. Hangs: had not ended after five seconds. Lost: ended as",
+    lines = ["Passes: ended, and did all. Hangs: had not ended after ten seconds. Lost: ended as",
              "if all were well, but a job or an exception was dropped. –: has no such thing. Some",
              "words more:", ""]
     for case in results.suite.cases:
