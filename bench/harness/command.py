@@ -73,7 +73,8 @@ def measure(suites, rounds, quick, where):
 
 def main(about):
     args = arguments(about)
-    suites = chosen(all_suites(), args.only)
+    known = all_suites()
+    suites = chosen(known, args.only)
     if args.list:
         return print_list(suites)
     whole = not args.quick and not args.only
@@ -83,7 +84,5 @@ def main(about):
     into = (args.into or (DOCS if whole else OUT / "report")).resolve()
     report.write(everything, into, args.quick)
     if into == DOCS:
-        for results in everything:
-            if results.suite.name == "seed" and results.samples(results.suite.cases[0], "go"):
-                report.renew_readme(results)
+        report.renew_summaries(known)
     return 1 if any(results.failures for results in everything) else 0

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Writes what was found: a page and plots a suite, the samples, the README's table."""
 import json
-import re
 
-from . import plots, table
+from . import plots, summary, table
 from .machine import in_one_line
 from .notice import say
-from .paths import ROOT
-
-README = ROOT / "README.md"
+from .paths import DOCS, ROOT
+from .results import Results
 
 
 def method(results):
@@ -77,32 +75,19 @@ def write(everything, folder, quick):
     say(f"written to {folder.relative_to(ROOT)}")
 
 
+def renew_summaries(suites):
+    """From all that docs/benchmarks has, of this run or of another."""
+    known = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
+    everything = [Results.restored(suite, known[suite.name]) for suite in suites
+                  if suite.name in known]
+    summary.renew(DOCS / "README.md", "results", summary.aims(everything))
+    for results in everything:
+        if results.suite.name == "seed" and results.ratio(results.suite.cases[0], "weir"):
+            summary.renew(ROOT / "README.md", "bench", summary.headline(results))
+
+
 def print_all(everything, markdown):
     for results in everything:
         print(f"## {results.suite.title}\n\n{in_one_line(results.where)}\n\n{method(results)}\n")
         print("\n".join(chapter(results, table.markdown if markdown else table.text)))
         print("\n".join(remarks(results)))
-
-
-def headline(results):
-    """The README's table: Weir and the yardstick, no more."""
-    suite = results.suite
-    label = {peer.name: peer.label for peer in suite.peers}
-    rows = [("work", f"Weir / {label[suite.yardstick]}", "Weir, ns a job",
-             f"{label[suite.yardstick]}, ns a job")]
-    for case in suite.cases:
-        ratio = results.ratio(case, "weir")
-        if ratio is not None and case.unit == "ns a job":
-            rows.append((case.label, f"{ratio:.3f}",
-                         *(table.stats.summary(results.samples(case, peer))
-                           for peer in ("weir", suite.yardstick))))
-    where = f"{in_one_line(results.where)}; {results.rounds} rounds."
-    return "\n".join([*table.markdown(rows), "", where])
-
-
-def renew_readme(results):
-    text = README.read_text(encoding="utf-8")
-    block = f"<!-- bench -->\n{headline(results)}\n<!-- /bench -->"
-    renewed = re.sub(r"<!-- bench -->\n.*?\n<!-- /bench -->", lambda _: block, text,
-                     flags=re.DOTALL)
-    README.write_text(renewed, encoding="utf-8")

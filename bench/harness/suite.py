@@ -28,12 +28,14 @@ class Case:
     unit: str = "ns a job"
     better: str = "less"           # or "more": rates, efficiencies
     group: str = ""                # rows of one group make one table
+    # What Weir is to reach, for the summary: {figure, or "ratio": such as "≤ 0.125"}
+    aim: Mapping[str, str] = field(default_factory=dict)
 
     def case_of(self, peer):
         return self.instead.get(peer, self.case)
 
     def params_of(self, peer, quick):
-        return {**self.params, **(self.quick if quick else {}), **self.only.get(peer, {})}
+        return {**self.params, **self.only.get(peer, {}), **(self.quick if quick else {})}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from harness import hangs, one_cpu
 from harness.notice import say
 from harness.suite import Case, Peer, Suite
-from harness.verdict import verdict
+from harness.outcome import verdict
 
 LIMIT = 10  # seconds, after which a program hangs
 HANGS, HERE = "tests/hangs", "bench/behaviour"

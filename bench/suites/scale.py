@@ -11,10 +11,11 @@ def amount(n):
     return f"{n:,}"
 
 
-def series(group, case, key, counts, noun, unit, figures=("ns",), **params):
-    """A row for each count of something."""
+def series(group, case, key, counts, noun, unit, figures=("ns",), aim=None, **params):
+    """A row for each count of something; the aim is the last one's."""
     return [Case(f"{amount(n)} {noun}", case, {key: n, **params}, quick={key: min(n, 1000)},
-                 figures=figures, unit=unit, group=group) for n in counts]
+                 figures=figures, unit=unit, group=group,
+                 aim=aim if aim and n == counts[-1] else {}) for n in counts]
 
 
 def powers(most):
@@ -44,7 +45,7 @@ CASES = [
            {"from": n, "to": 8, "depth": 1024, "items": 1_000_000}, quick={"items": 10_000},
            unit="ns an item", group="producers") for n in (1, 2, 4, 8, 16, 32, 64)),
     *series("parked tasks", "parked", "tasks", [10_000, 100_000, 1_000_000], "tasks",
-            "bytes a task", ("bytes",)),
+            "bytes a task", ("bytes",), aim={"bytes": "≤ Go's + 4,096"}),
     *channel_rows(),
     *select_rows(0, WAITING),
     *select_rows(16, READY),

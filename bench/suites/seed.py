@@ -4,7 +4,7 @@ from harness.suite import Case, Peer, Plot, Suite
 
 # Threads take microseconds where tasks take nanoseconds: fewer jobs make as long a sample.
 FEW = {"crossbeam": 200_000, "moodycamel": 400_000}
-FEWER = {"crossbeam": 30_000}
+FEWER = {"crossbeam": 10_000}
 
 
 def row(label, case, workers, depth, jobs, few=None, **more):
@@ -53,12 +53,14 @@ with jobs of 100 µs the difference disappears in the work.""",
              "no select, no context: a worker ends at a number that says so."),
     ],
     cases=[
-        *(pool(n, 1024, 2_000_000, FEW, group=DEEP) for n in (1, 2, 4, 8)),
-        pool(8, 1024, 2_000_000, FEW, "pool-ctx", group=DEEP),
-        *(pool(n, 0, 400_000, FEWER, group=NONE, peers=BOUNDED) for n in (1, 8)),
-        pool(8, 0, 400_000, FEWER, "pool-ctx", group=NONE, peers=BOUNDED),
+        *(pool(n, 1024, 2_000_000, FEW, group=DEEP) for n in (1, 2, 4)),
+        *(pool(8, 1024, 2_000_000, FEW, case, group=DEEP, aim={"ratio": "≤ 0.125"})
+          for case in ("pool", "pool-ctx")),
+        pool(1, 0, 400_000, FEWER, group=NONE, peers=BOUNDED),
+        *(pool(8, 0, 400_000, FEWER, case, group=NONE, peers=BOUNDED, aim={"ratio": "≤ 0.2"})
+          for case in ("pool", "pool-ctx")),
         row("results: 1,024 deep", "unbounded", 8, 1024, 400_000, group="a task a job",
-            peers=("weir", "go", "fiber")),
+            peers=("weir", "go", "fiber"), aim={"ratio": "≤ 0.25"}),
         # Here a worker is a waiter, a job a turn.
         row("10,000 waiters, p99 of 60 turns", "cancel", 10_000, 0, 60, group="cancel, to the last",
             unit="ns until the last waiter runs", peers=("weir", "go")),

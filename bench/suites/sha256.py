@@ -8,7 +8,8 @@ TEN = {"jobs": 10_000, "workers": 10}
 def job(label, case, size, turns):
     return Case(label, case, {**TEN, "bytes": size, "turns": turns},
                 quick={"jobs": 1_000, "turns": 1}, instead={"go": "channel"},
-                figures=("ns", "serial", "efficiency"))
+                figures=("ns", "serial", "efficiency"),
+                aim={"ratio": "≤ 1", "efficiency": "≥ 0.9"} if not size else {})
 
 
 def remarks(results):
