@@ -80,9 +80,9 @@ def main(about):
     whole = not args.quick and not args.only
     where = machine.describe(PACKAGES)
     everything = measure(suites, 1 if args.quick else args.rounds, args.quick, where)
-    report.print_all(everything, args.markdown)
     into = (args.into or (DOCS if whole else OUT / "report")).resolve()
     report.write(everything, into, args.quick)
+    report.print_all(everything, args.markdown)
     if into == DOCS:
         report.renew_summaries(known)
     return 1 if any(results.failures for results in everything) else 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Writes what was found: a page and plots a suite, the samples, the README's table."""
 import json
+import re
 
 from . import plots, summary, table
 from .machine import in_one_line
@@ -57,11 +58,19 @@ def page(results, drawn):
     return "\n".join(lines) + "\n"
 
 
-def write(everything, folder, quick):
-    """Pages, plots and samples of these suites; those of others stay as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "results.json"
+def write_samples(everything, path, quick):
+    """One line for the samples of one figure, so that they can be read."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known.update({results.suite.name: results.as_json(quick) for results in everything})
+    text = json.dumps(known, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def write(everything, folder, quick):
+    """Samples, pages and plots of these suites; those of others stay as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_samples(everything, folder / "results.json", quick)
     for results in everything:
         suite, drawn = results.suite, []
         for plot in suite.plots:
@@ -70,8 +79,6 @@ def write(everything, folder, quick):
                 (folder / f"{suite.name}-{plot.name}.svg").write_text(picture, encoding="utf-8")
                 drawn.append(plot)
         (folder / f"{suite.name}.md").write_text(page(results, drawn), encoding="utf-8")
-        known[suite.name] = results.as_json(quick)
-    path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     say(f"written to {folder.relative_to(ROOT)}")
 
 

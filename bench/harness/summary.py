@@ -54,7 +54,7 @@ def aims(everything):
     lines = ["| " + " | ".join(rows[0]) + " |", "| --- | --- | ---: | ---: |",
              *("| " + " | ".join(row) + " |" for row in rows[1:])]
     pages = [f"- [{results.suite.title}]({results.suite.name}.md): Weir {results.where['commit']}, "
-             f"{results.where['date']}, {results.rounds} rounds" for results in everything]
+             f"{results.where['date']}, rounds: {results.rounds}" for results in everything]
     return [*lines, "", *pages]
 
 
