@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT
 
-// The article's benchmark in Go, to be run in turn with seed_bench.cpp, which is the same program.
-// Prints one JSON line a round.
+// The article's benchmark in Go, to be run in turn with weir_seed.cpp, which is the same program.
 package main
 
 import (
 	"context"
-	"flag"
-	"fmt"
-	"os"
 	"runtime"
-	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"weir/bench/program"
 )
 
 func worker(ctx context.Context, jobs <-chan int, results chan<- int) {
@@ -118,13 +115,12 @@ func cancelWaiters(waiters int) time.Duration {
 }
 
 // The 99th percentile over some turns.
-func cancelLatency(turns, waiters int) time.Duration {
-	times := make([]time.Duration, turns)
+func cancelLatency(turns, waiters int) float64 {
+	times := make([]float64, turns)
 	for i := range times {
-		times[i] = cancelWaiters(waiters)
+		times[i] = float64(cancelWaiters(waiters).Nanoseconds())
 	}
-	sort.Slice(times, func(i, j int) bool { return times[i] < times[j] })
-	return times[(turns*99-1)/100]
+	return program.Percentiles(times)[1].Value
 }
 
 // What the results add up to. Sums may wrap: both programs wrap alike, and a lost job still shows.
@@ -136,44 +132,25 @@ func expected(n int) (sum int) {
 }
 
 func main() {
-	mode := flag.String("mode", "pool", "pool, unbounded or cancel")
-	workers := flag.Int("workers", 8, "workers of the pool")
-	depth := flag.Int("depth", 1024, "capacity of both channels")
-	n := flag.Int("jobs", 1000000, "jobs a round")
-	rounds := flag.Int("rounds", 1, "measured rounds")
-	flag.Parse()
-	known := *mode == "pool" || *mode == "unbounded" || *mode == "cancel"
-	if !known || *workers < 1 || *depth < 0 || *n < 1 || *rounds < 1 || flag.NArg() > 0 {
-		flag.Usage()
-		os.Exit(2)
-	}
-	print := func(ns float64) {
-		fmt.Printf(`{"impl":"go","mode":%q,"workers":%d,"depth":%d,"jobs":%d,"ns_per_job":%.2f}`+"\n",
-			*mode, *workers, *depth, *n, ns)
-	}
-	if *mode == "cancel" {
-		cancelLatency(*n/10+1, *workers) // warm-up
-		for r := 0; r < *rounds; r++ {
-			print(float64(cancelLatency(*n, *workers).Nanoseconds()))
-		}
-		return
-	}
+	p := program.New("go")
+	workers, depth, n := p.Count("workers", 8), p.Count("depth", 1024), p.Count("jobs", 1000000)
 	run := func(n int) int {
-		if *mode == "unbounded" {
-			return unbounded(n, *depth)
+		if p.Which() == "unbounded" {
+			return unbounded(n, depth)
 		}
-		return pool(n, *workers, *depth)
+		return pool(n, workers, depth)
 	}
-	run(*n / 10) // warm-up
-	want := expected(*n)
-	for r := 0; r < *rounds; r++ {
-		start := time.Now()
-		sum := run(*n)
-		spent := time.Since(start)
-		if sum != want {
-			fmt.Fprintln(os.Stderr, "wrong sum: jobs were lost or doubled")
-			os.Exit(1)
-		}
-		print(float64(spent.Nanoseconds()) / float64(*n))
+	switch p.Which() {
+	case "cancel":
+		cancelLatency(n/10+1, workers) // warm-up
+		p.Print(program.Figure{Name: "ns", Value: cancelLatency(n, workers)})
+	case "pool", "unbounded":
+		run(n / 10) // warm-up
+		sum := 0
+		ns := program.TimeNs(func() { sum = run(n) })
+		p.Check(sum == expected(n), "wrong sum: jobs were lost or doubled")
+		p.Print(program.Figure{Name: "ns", Value: ns / float64(n)})
+	default:
+		p.UnknownCase()
 	}
 }

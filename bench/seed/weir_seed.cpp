@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: MIT
-// The article's benchmark: the program of go/main.go, part by part, and a third mode, pool-ctx, in
-// Weir's own idiom: receive(ctx) and send(ctx, v) instead of a select. One JSON line a round. The
-// mode cancel has `workers` waiters and `jobs` turns: its figure is the 99th percentile of the time
-// from cancel() until the last of them runs again.
-// Usage: seed_bench [mode [workers [depth [jobs [rounds]]]]]
+// The article's benchmark: the program of go_seed.go, part by part, and a further case, pool-ctx,
+// in Weir's own idiom: receive(ctx) and send(ctx, v) instead of a select. `unbounded` is a task a
+// job. `cancel` has `workers` waiters and `jobs` turns: its figure is the 99th percentile of the
+// time from cancel() until the last of them runs again.
 #include <weir/weir.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "program/program.hpp"
 
 namespace {
 
 // Go's int has 64 bits: both programs move the same bytes, and a square fits.
 using number = std::int64_t;
 using channel = weir::channel<number>;
-using clock_type = std::chrono::steady_clock;
+using bench::clock_type;
 
 void worker(const weir::context& ctx, const channel& jobs, const channel& results) {
   bool over = false;
@@ -51,12 +49,6 @@ void worker_with_context(const weir::context& ctx, const channel& jobs, const ch
 std::uint64_t drain(const channel& results) {
   std::uint64_t sum = 0;
   for (const number v : results) sum += static_cast<std::uint64_t>(v);
-  return sum;
-}
-
-std::uint64_t expected(int n) {
-  std::uint64_t sum = 0;
-  for (number i = 1; i <= n; ++i) sum += static_cast<std::uint64_t>(i * i);
   return sum;
 }
 
@@ -114,7 +106,7 @@ double cancel_waiters(int waiters) {
   const auto start = clock_type::now();
   cancel();
   all.wait();
-  return std::chrono::duration<double, std::nano>(last - start).count();
+  return bench::ns_between(start, last);
 }
 
 double cancel_latency(int turns, int waiters) {
@@ -123,7 +115,7 @@ double cancel_latency(int turns, int waiters) {
     for (int i = 0; i < turns; ++i) ns.push_back(cancel_waiters(waiters));
   });
   std::sort(ns.begin(), ns.end());
-  return ns[(ns.size() * 99 - 1) / 100];
+  return bench::percentile(ns, 0.99);
 }
 
 std::uint64_t round(const std::string& mode, int n, int workers, int depth) {
@@ -134,52 +126,23 @@ std::uint64_t round(const std::string& mode, int n, int workers, int depth) {
   });
 }
 
-void print(const std::string& mode, int workers, int depth, int n, double ns) {
-  std::printf(R"({"impl":"weir","mode":"%s","workers":%d,"depth":%d,"jobs":%d,"ns_per_job":%.2f})"
-              "\n",
-              mode.c_str(), workers, depth, n, ns);
-}
-
-int count(int argc, char** argv, int at, int least, int otherwise) {
-  if (at >= argc) return otherwise;
-  const std::string text = argv[at];
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < least) {
-    std::fprintf(stderr, "seed_bench: \"%s\" is not a count of %d or more\n", argv[at], least);
-    std::exit(2);
-  }
-  return value;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string mode = argc > 1 ? argv[1] : "pool";
-  if (mode != "pool" && mode != "pool-ctx" && mode != "unbounded" && mode != "cancel") {
-    std::fprintf(stderr, "seed_bench: mode is pool, pool-ctx, unbounded or cancel, not \"%s\"\n",
-                 argv[1]);
-    return 2;
-  }
-  const int workers = count(argc, argv, 2, 1, 8);
-  const int depth = count(argc, argv, 3, 0, 1024);
-  const int n = count(argc, argv, 4, 1, 1'000'000);
-  const int rounds = count(argc, argv, 5, 1, 1);
+  bench::program p{"weir", argc, argv};
+  const std::string& mode = p.which();
+  const int workers = static_cast<int>(p.count("workers", 8));
+  const int depth = static_cast<int>(p.count("depth", 1024));
+  const int n = static_cast<int>(p.count("jobs", 1'000'000));
   if (mode == "cancel") {
     (void)cancel_latency(n / 10 + 1, workers);  // warm-up
-    for (int r = 0; r < rounds; ++r) print(mode, workers, depth, n, cancel_latency(n, workers));
+    p.print({{"ns", cancel_latency(n, workers)}});
     return 0;
   }
+  if (mode != "pool" && mode != "pool-ctx" && mode != "unbounded") p.unknown_case();
   round(mode, n / 10, workers, depth);  // warm-up
-  const std::uint64_t want = expected(n);
-  for (int r = 0; r < rounds; ++r) {
-    const auto start = std::chrono::steady_clock::now();
-    const std::uint64_t sum = round(mode, n, workers, depth);
-    const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
-    if (sum != want) {
-      std::fprintf(stderr, "wrong sum: jobs were lost or doubled\n");
-      return 1;
-    }
-    print(mode, workers, depth, n, spent.count() / n);
-  }
+  std::uint64_t sum = 0;
+  const double ns = bench::time_ns([&] { sum = round(mode, n, workers, depth); });
+  p.check(sum == bench::sum_of_squares(n), "wrong sum: jobs were lost or doubled");
+  p.print({{"ns", ns / n}});
 }
