@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// The time of a job against the ideal, from jobs of nothing to jobs of a millisecond.
+//   compute         grain=ns workers=2 inside=1 jobs=n   jobs that compute; ideal: work / workers
+//   wait            the same                             jobs that sleep; ideal: wait / workers
+//   turns_heavy     workers=2 inside=1 jobs=n            99 % of 100 ns, after that all of 100 us
+//   mixture         the same                             100 ns, one in a hundred 100 us, at random
+//   heavy_producer  the same                             100 ns; the producer computes 5 us each
+// Figures: ns a job; slowdown, time / ideal, unless that is 0.
+
+#include <array>
+#include <thread>
+#include <vector>
+
+#include "pool/peer.hpp"
+
+namespace bench {
+
+/// A stream of jobs that compute, of two kinds.
+class stream {
+ public:
+  stream(std::string which, std::int64_t jobs, std::int64_t grain)
+      : which_(std::move(which)), jobs_(jobs) {
+    const bool mixed = which_ == "turns_heavy" || which_ == "mixture";
+    const std::int64_t light = which_ == "compute" ? grain : 100;
+    kinds_ = {kind_of(light), kind_of(mixed ? 100'000 : light)};
+    if (which_ == "heavy_producer") between_ = kind_of(5'000);
+    for (std::int64_t i = 0; i < jobs_; ++i) {
+      const kind& k = of(i);
+      sum_ += k.result;
+      work_ += k.ns;
+    }
+  }
+
+  [[nodiscard]] static bool is(const std::string& which) {
+    return which == "compute" || which == "turns_heavy" || which == "mixture" ||
+           which == "heavy_producer";
+  }
+  [[nodiscard]] std::int64_t jobs() const { return jobs_; }
+  /// The steps of job i.
+  [[nodiscard]] std::uint64_t steps(std::int64_t i) const { return of(i).steps; }
+  /// What the producer computes before each job.
+  void produce() const {
+    if (between_.steps == 0) return;
+    std::uint64_t x = spin(between_.steps);
+    keep(x);
+  }
+  /// Of all jobs' results.
+  [[nodiscard]] std::uint64_t sum() const { return sum_; }
+  /// What the whole must take at least: its work on all workers, or the producer alone.
+  [[nodiscard]] double ideal_ns(int workers) const {
+    const double producer = between_.ns * static_cast<double>(jobs_);
+    return std::max(producer, (producer + work_) / workers);
+  }
+
+ private:
+  struct kind {
+    double ns = 0;
+    std::uint64_t steps = 0;
+    std::uint64_t result = 0;
+  };
+  static kind kind_of(std::int64_t ns) {
+    const auto steps = steps_for(ns);
+    return {static_cast<double>(ns), steps, spin(steps)};
+  }
+  /// Scatters the numbers, the same way in each run.
+  static std::uint64_t scattered(std::int64_t i) {
+    auto x = static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15U;
+    return (x ^ (x >> 32)) * 0xD6E8FEB86659FD93U >> 32;
+  }
+  [[nodiscard]] const kind& of(std::int64_t i) const {
+    if (which_ == "turns_heavy") return kinds_[i < jobs_ / 100 * 99 ? 0 : 1];
+    if (which_ == "mixture") return kinds_[scattered(i) % 100 == 0 ? 1 : 0];
+    return kinds_[0];
+  }
+
+  std::string which_;
+  std::int64_t jobs_;
+  std::array<kind, 2> kinds_;
+  kind between_;
+  std::uint64_t sum_ = 0;
+  double work_ = 0;
+};
+
+inline void print_against_ideal(program& p, std::int64_t jobs, double ns, double ideal) {
+  std::vector<figure> figures{{"ns", ns / static_cast<double>(jobs)}};
+  if (ideal > 0) figures.emplace_back("slowdown", ns / ideal);
+  p.print(figures);
+}
+
+template <class P>
+void compute_all(P& peer, from where, const stream& s, std::int64_t first, std::int64_t last) {
+  peer.begin();
+  drive(peer, where, [&] {
+    for (std::int64_t i = first; i < last; ++i) {
+      s.produce();
+      peer.post([steps = s.steps(i)] { tally::add(spin(steps)); });
+    }
+  });
+}
+
+template <class P>
+void measure_compute(program& p) {
+  const auto workers = static_cast<int>(p.count("workers", 2));
+  const from where = where_of(p);
+  const stream s(p.which(), p.count("jobs", 10'000), p.count("grain", 0));
+  P peer(workers, where);
+  compute_all(peer, where, s, 0, s.jobs() / 8);
+  (void)tally::take();
+  const double ns = time_ns([&] { compute_all(peer, where, s, 0, s.jobs()); });
+  p.check(tally::take() == s.sum(), "jobs were lost or doubled");
+  print_against_ideal(p, s.jobs(), ns, s.ideal_ns(workers));
+}
+
+template <class P>
+void measure_wait(program& p) {
+  const auto workers = static_cast<int>(p.count("workers", 8));
+  const from where = where_of(p);
+  const auto jobs = p.count("jobs", 1000);
+  const std::chrono::nanoseconds wait(p.count("grain", 1'000'000));
+  P peer(workers, where);
+  const auto round = [&](std::int64_t n) {
+    peer.begin();
+    return time_ns([&] {
+      drive(peer, where, [&] {
+        for (std::int64_t i = 0; i < n; ++i) {
+          peer.post([wait] {
+            P::sleep(wait);
+            tally::add(1);
+          });
+        }
+      });
+    });
+  };
+  round(jobs / 8);
+  (void)tally::take();
+  const double ns = round(jobs);
+  p.check(tally::take() == static_cast<std::uint64_t>(jobs), "jobs were lost or doubled");
+  const auto each = static_cast<double>(wait.count());
+  print_against_ideal(p, jobs, ns, each * static_cast<double>(jobs) / workers);
+}
+
+}  // namespace bench
