@@ -315,4 +315,51 @@ WEIR_RULE(select_test, r26_cases_on_one_channel_are_served_evenly_after_a_wait) 
   EXPECT_GT(served[1], 0);
 }
 
+// ---- cases that are kept ------------------------------------------------------------------------
+
+TEST(select_test, a_kept_case_stands_beside_others) {
+  const channel<int> c{1};
+  c.send(7);
+  int got = 0;
+  select_case kept = on_receive(c, [&](std::optional<int> v) { got = v.value_or(-1); });
+  EXPECT_EQ(select(kept, otherwise()), 0U);
+  EXPECT_EQ(got, 7);
+  EXPECT_EQ(select(kept, otherwise()), 1U);
+}
+
+TEST(select_test, a_case_that_was_sent_stays_spent_when_it_is_kept) {
+  const channel<std::string> c{2};
+  std::string v(40, 'x');
+  auto used = on_send(c, std::move(v));
+  select(used);
+  std::vector<select_case> kept;
+  kept.emplace_back(std::move(used));
+  EXPECT_THROW(select(kept), std::logic_error);
+  EXPECT_EQ(c.size(), 1U);
+}
+
+/// Its move may throw, so that channels keep it in a box.
+struct boxed_string {
+  std::string text;
+  explicit boxed_string(std::string t) : text(std::move(t)) {}
+  boxed_string(boxed_string&& o) noexcept(false) : text(std::move(o.text)) {}
+  boxed_string& operator=(boxed_string&& o) noexcept(false) {
+    text = std::move(o.text);
+    return *this;
+  }
+};
+
+TEST(select_test, a_case_that_was_not_chosen_takes_its_value_along_when_it_is_kept) {
+  const channel<boxed_string> c{1};
+  c.send(boxed_string("first"));
+  boxed_string v(std::string(40, 'y'));
+  auto used = on_send(c, std::move(v));
+  EXPECT_EQ(select(used, otherwise()), 1U);
+  std::vector<select_case> kept;
+  kept.emplace_back(std::move(used));
+  (void)c.receive();
+  select(kept);
+  EXPECT_EQ(c.receive()->text, std::string(40, 'y'));
+}
+
 }  // namespace

@@ -61,7 +61,7 @@ void pool_core::admit_waiting(wake_batch& wakes) noexcept {
 pool_core::todo pool_core::settle_all(wake_batch& wakes) noexcept {
   admit_waiting(wakes);
   while (idle_count_ > 0 && depth_ > 0) {
-    if (waking_ > 0 && depth_ < options_.queue) break;  // (P1)
+    if (one_is_enough()) break;
     job* const j = pick();
     if (j == nullptr) break;
     ++waking_;

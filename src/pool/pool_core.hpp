@@ -143,6 +143,8 @@ class pool_core : public shared_object {
   [[nodiscard]] bool nothing_queued() const noexcept { return depth_ == 0 && retrying_count_ == 0; }
   [[nodiscard]] bool drained() const noexcept;
   [[nodiscard]] bool concerns_nobody() const noexcept;
+  /// P1: a worker is on its way, and nobody is refused meanwhile.
+  [[nodiscard]] bool one_is_enough() const noexcept;
   [[nodiscard]] bool all_ended() const noexcept {
     return ended_ == last_number_ && registering_ == 0;
   }

@@ -227,7 +227,7 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   while (job* j = jobs.front()) {
     jobs.remove(*j);
     trace_unrun(*j, job_end::returned);
-    j->set_pool(nullptr);  // which may be gone before them
+    j->leave_pool();
     result.jobs_.push_back(ref<job>::adopt(j));
   }
   return result;

@@ -136,10 +136,14 @@ inline bool pool_core::drained() const noexcept {
          static_cast<std::int64_t>(stats_.running) == inside_;
 }
 
+inline bool pool_core::one_is_enough() const noexcept {
+  return waking_ > 0 && depth_ + retrying_count_ < options_.queue && is_free(options_.queue_cost);
+}
+
 /// How most changes end: there is nobody that they concern.
 inline bool pool_core::concerns_nobody() const noexcept {
-  const bool idle_stay = idle_count_ == 0 || (waking_ > 0 && depth_ < options_.queue && !closed_ &&
-                                              workers_ == target_);
+  const bool idle_stay =
+      idle_count_ == 0 || (one_is_enough() && !closed_ && workers_ == target_);
   return idle_stay && submitters_.empty() && enders_.empty() && workers_ >= target_ &&
          (watching_ || !watched_);
 }

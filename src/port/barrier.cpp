@@ -33,9 +33,13 @@ void barrier_by_mprotect() noexcept {
 
 }  // namespace
 
-void process_barrier() noexcept {
+bool has_process_barrier() noexcept {
   static const bool has_call = register_once();
-  if (!has_call || syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) {
+  return has_call;
+}
+
+void process_barrier() noexcept {
+  if (!has_process_barrier() || syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) {
     barrier_by_mprotect();
   }
 }

@@ -14,7 +14,7 @@ namespace weir::detail {
 
 #if !defined(__x86_64__)
 [[gnu::noinline]] thread_token this_thread_token() noexcept {
-  static thread_local char mark = 0;
+  alignas(thread_token_step) static thread_local char mark = 0;
   return reinterpret_cast<thread_token>(&mark);
 }
 #endif
@@ -55,6 +55,8 @@ void spin_lock::wait_for_holder() noexcept {
     wait_a_moment(round);
   }
 }
+
+bool spin_lock::can_fence_everybody() noexcept { return port::has_process_barrier(); }
 
 void spin_lock::fence_everybody() noexcept { port::process_barrier(); }
 

@@ -6,6 +6,8 @@
 // include them before, or they would be empty here.
 #include <sched.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <concepts>
 #include <cstddef>
@@ -34,8 +36,11 @@ namespace detail {
 inline void sched_yield() { weak_memory::spin(); }
 using thread_token = ::std::uintptr_t;
 inline constexpr thread_token no_thread = 0;
+inline constexpr thread_token thread_token_step = 8;
+/// What a scenario does before its threads start, it does as the first of them.
 inline thread_token this_thread_token() {
-  return static_cast<thread_token>(weak_memory::the_world.running()) + 1;
+  const int me = ::std::max(weak_memory::the_world.running(), 0);
+  return (static_cast<thread_token>(me) + 1) * thread_token_step;
 }
 }  // namespace detail
 }  // namespace weir
@@ -52,6 +57,7 @@ void weir::detail::spin_lock::wait_for_holder() noexcept {
   } while (held_.load(std::memory_order_relaxed) ||
            held_.exchange(true, std::memory_order_acquire));
 }
+bool weir::detail::spin_lock::can_fence_everybody() noexcept { return true; }
 void weir::detail::spin_lock::fence_everybody() noexcept { port::process_barrier(); }
 void weir::detail::spin_lock::wait_for_owner(int /*round*/) noexcept { weak_memory::spin(); }
 

@@ -48,7 +48,7 @@
 namespace weak_memory {
 
 inline constexpr int max_threads = 4;
-inline constexpr int max_locations = 8;
+inline constexpr int max_locations = 16;
 inline constexpr int any = -1;
 
 /// Makes some accesses weaker than they are written; a weakened barrier is none at all.
@@ -311,6 +311,7 @@ class atomic {
   static_assert(std::is_integral_v<T>);
 
  public:
+  atomic() : atomic(T{}) {}
   atomic(T initial) : at_(the_world.add_location(raw(initial))) {}  // NOLINT: as std's
   atomic(const atomic&) = delete;
   atomic& operator=(const atomic&) = delete;

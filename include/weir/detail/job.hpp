@@ -106,6 +106,11 @@ class job : public shared_object {
   [[nodiscard]] ref<pool_core> pool() noexcept;
   /// While nobody else knows of it.
   void set_pool(pool_core* p) noexcept { pool_ = p; }
+  /// The pool may be gone from now on; a future that is asking for it has it, or gets none.
+  void leave_pool() noexcept {
+    const std::lock_guard lock(lock_);
+    pool_ = nullptr;
+  }
 
   job* next = nullptr;
   job* prev = nullptr;

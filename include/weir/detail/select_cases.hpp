@@ -172,8 +172,10 @@ class send_case {
     f_();
   }
   [[nodiscard]] auto kept() && {
-    return send_case<held_channel<T>, owned_value<T>, F>(hold(std::move(channel_)),
-                                                         own(std::move(value_)), std::move(f_));
+    send_case<held_channel<T>, owned_value<T>, F> all(hold(std::move(channel_)), take_value(),
+                                                      std::move(f_));
+    all.spent_ = spent_;
+    return all;
   }
   /// See select_one().
   [[nodiscard]] bool has_plain_channel() const noexcept { return is_plain(channel_.get()); }
@@ -195,9 +197,19 @@ class send_case {
   }
 
  private:
+  template <class, class, class>
+  friend class send_case;
+
   T* unsent_value() {
     if (spent_) throw_case_spent();
     return &value_.get();
+  }
+  /// From where it is: a select that chose another case may have put it into its box.
+  owned_value<T> take_value() {
+    if constexpr (boxed) {
+      if (box_) return {std::move(*std::exchange(box_, nullptr))};
+    }
+    return own(std::move(value_));
   }
 
   Channel channel_;
@@ -253,13 +265,23 @@ struct do_nothing {
   void operator()() const noexcept {}
 };
 
+/// A case's role; any other's than the ones above is `other`.
+template <class C>
+inline constexpr case_role role_of = [] {
+  if constexpr (requires { C::role; }) {
+    return C::role;
+  } else {
+    return case_role::other;
+  }
+}();
+
 /// How many of some cases have a role, and which is the first.
 template <case_role Role, class... Cases>
-inline constexpr std::size_t count_of = (0U + ... + (Cases::role == Role ? 1U : 0U));
+inline constexpr std::size_t count_of = (0U + ... + (role_of<Cases> == Role ? 1U : 0U));
 template <case_role Role, class... Cases>
 inline constexpr std::size_t index_of = [] {
   std::size_t i = 0;
-  (void)((Cases::role == Role || (++i, false)) || ...);
+  (void)((role_of<Cases> == Role || (++i, false)) || ...);
   return i;
 }();
 

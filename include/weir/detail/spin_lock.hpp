@@ -13,14 +13,18 @@
 // Dice, Huang and Yang, "Asymmetric Dekker synchronization", 2001.)
 //
 // Invariants
-//   L1  who holds the lock has held_; or, while biased_, is the thread owner_ and has inside_.
-//   L2  biased_ changes only while held_ is taken, and from true to false only when the owner is
-//       not inside, and cannot get inside any more. Only a thread itself makes itself the owner.
-//   L3  the owner sets inside_ before it looks at owner_, who takes the bias away clears owner_
+//   L1  who holds the lock has held_; or, while biased_ is i + 1, is owner i and has inside_[i].
+//   L2  biased_ changes only while held_ is taken, and to 0 only when the owner is not inside, and
+//       cannot get inside any more. Only a thread itself makes itself the owner.
+//   L3  the owner sets its inside_ before it looks at owner_, who takes the bias away clears owner_
 //       before it looks at inside_, each with a full barrier in between: the owner's is made by the
 //       other's process_barrier(). So one of the two sees the other.
+//   L4  each bias has an inside_ of its own: a thread that is late, and has lost its bias meanwhile,
+//       still sets and clears one, and must not clear the next owner's. So there are only a few.
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "thread_sanitizer.hpp"
@@ -31,23 +35,26 @@ namespace weir::detail {
 class spin_lock {
  public:
   spin_lock() noexcept = default;
-  /// `patience`: how often in a row a thread takes it to become its owner.
-  explicit spin_lock(std::uint32_t patience) noexcept : patience_(patience) {}
+  /// `patience`: how often in a row a thread takes it to become its owner; so many times as often
+  /// after each revocation.
+  spin_lock(std::uint32_t patience, std::uint8_t growth) noexcept
+      : patience_(patience), growth_(growth) {}
 
   void lock() noexcept {
     const thread_token me = this_thread_token();
     // Ordering: relaxed; only a hint, enter() looks again.
-    if (owner_.load(std::memory_order_relaxed) == me) [[likely]] {
-      if (enter(me)) [[likely]]
+    const thread_token owner = owner_.load(std::memory_order_relaxed);
+    if (owner - me < biases) [[likely]] {
+      if (enter(owner, inside_[owner - me])) [[likely]]
         return;
     }
     lock_shared(me);
   }
   void unlock() noexcept {
-    if (biased_) [[likely]] {
+    if (biased_ != 0) [[likely]] {
       // Ordering: release; pairs with the acquire in enter() and revoke(); publishes what the lock
       // guards.
-      inside_.store(false, std::memory_order_release);
+      inside_[biased_ - 1U].store(false, std::memory_order_release);
     } else {
       // Ordering: release; pairs with the acquire in lock_shared(); as above.
       held_.store(false, std::memory_order_release);
@@ -55,25 +62,27 @@ class spin_lock {
   }
 
  private:
+  static constexpr std::size_t biases = 6;  // that a lock can have, one after the other
+  static_assert(biases <= thread_token_step);
   static constexpr std::uint32_t last_patience = 1U << 20U;
 
   /// The owner's way in; false if the bias is being taken away, or has been.
-  [[nodiscard]] bool enter(thread_token me) noexcept {
+  [[nodiscard]] bool enter(thread_token owner, std::atomic<bool>& inside) noexcept {
 #if defined(WEIR_TSAN)
     // Ordering: acquire; pairs with unlock(). The same thread was the last inside; but each of its
     // tasks is a thread of its own to ThreadSanitizer, and this is their order.
-    (void)inside_.load(std::memory_order_acquire);
+    (void)inside.load(std::memory_order_acquire);
 #endif
     // Ordering: relaxed; revoke()'s process_barrier() stands for the fence (L3), the signal fence
     // keeps the compiler from moving the look before it.
-    inside_.store(true, std::memory_order_relaxed);
+    inside.store(true, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
     // Ordering: relaxed; what the lock guards was last changed by this thread, or before it became
     // the owner.
-    if (owner_.load(std::memory_order_relaxed) == me) [[likely]]
+    if (owner_.load(std::memory_order_relaxed) == owner) [[likely]]
       return true;
     // Ordering: release; pairs with revoke(), which may be waiting for this.
-    inside_.store(false, std::memory_order_release);
+    inside.store(false, std::memory_order_release);
     return false;
   }
 
@@ -81,22 +90,27 @@ class spin_lock {
     // Ordering: acquire; pairs with the release in unlock(): we see all the last holder wrote.
     if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
       wait_for_holder();
-    if (biased_) [[unlikely]]
+    if (biased_ != 0) [[unlikely]]
       revoke();
     if (last_ != me) {
       last_ = me;
       times_ = 0;
-    } else if (++times_ >= patience_) [[unlikely]] {
+    } else if (++times_ >= patience_ && given_ < biases) [[unlikely]] {
       reserve(me);
     }
   }
 
   /// From holding the lock like anybody to holding it as its owner.
   void reserve(thread_token me) noexcept {
-    biased_ = true;
+    if (!can_fence_everybody()) {
+      given_ = biases;
+      return;
+    }
+    const std::uint8_t i = given_++;
+    biased_ = given_;
     // Ordering: relaxed in both; held_ publishes them.
-    inside_.store(true, std::memory_order_relaxed);
-    owner_.store(me, std::memory_order_relaxed);
+    inside_[i].store(true, std::memory_order_relaxed);
+    owner_.store(me + i, std::memory_order_relaxed);
     // Ordering: release; pairs with the acquire in lock_shared(): who comes next sees the bias.
     held_.store(false, std::memory_order_release);
   }
@@ -106,25 +120,29 @@ class spin_lock {
     // Ordering: relaxed; the barrier that follows is a full one for everybody.
     owner_.store(no_thread, std::memory_order_relaxed);
     fence_everybody();
+    const std::atomic<bool>& inside = inside_[biased_ - 1U];
     // Ordering: acquire; pairs with unlock() by the owner.
-    for (int round = 0; inside_.load(std::memory_order_acquire); ++round) wait_for_owner(round);
-    biased_ = false;
+    for (int round = 0; inside.load(std::memory_order_acquire); ++round) wait_for_owner(round);
+    biased_ = 0;
     times_ = 0;
-    if (patience_ < last_patience) patience_ *= 4;
+    if (patience_ < last_patience) patience_ *= growth_;
   }
 
-  void wait_for_holder() noexcept;         // and take held_
-  static void fence_everybody() noexcept;  // port::process_barrier()
-  static void wait_for_owner(
-      int round) noexcept;  // a moment, the longer the more rounds there were
+  void wait_for_holder() noexcept;                           // and take held_
+  [[nodiscard]] static bool can_fence_everybody() noexcept;  // port::has_process_barrier()
+  static void fence_everybody() noexcept;                    // port::process_barrier()
+  /// A moment, the longer the more rounds there were.
+  static void wait_for_owner(int round) noexcept;
 
-  std::atomic<thread_token> owner_{no_thread};  // written with held_
+  std::atomic<thread_token> owner_{no_thread};  // the thread's plus i; written with held_
   thread_token last_ = no_thread;               // who had it last, of those who took held_
   std::uint32_t times_ = 0;                     // in a row
   std::uint32_t patience_ = 256;                // times_ that make an owner
   std::atomic<bool> held_{false};
-  std::atomic<bool> inside_{false};  // written by the owner only
-  bool biased_ = false;
+  std::array<std::atomic<bool>, biases> inside_{};
+  std::uint8_t biased_ = 0;  // i + 1
+  std::uint8_t given_ = 0;   // biases so far
+  std::uint8_t growth_ = 4;
 };
 
 }  // namespace weir::detail

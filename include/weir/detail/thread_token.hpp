@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// Which thread is this? A number that no other living thread has, for one instruction.
+// Which thread is this? A number that no other living thread has, for one instruction. Neither has
+// one the numbers that follow, up to thread_token_step.
 
 #include <cstdint>
 
@@ -8,6 +9,7 @@ namespace weir::detail {
 
 using thread_token = std::uintptr_t;
 inline constexpr thread_token no_thread = 0;
+inline constexpr thread_token thread_token_step = 8;
 
 #if defined(__x86_64__)
 /// The thread's control block, whose address is kept at its own beginning (System V ABI, TLS).
