@@ -51,6 +51,14 @@ stress: ## hammer the library for STRESS_SECONDS (600)
 	@cmake --build --preset release -j $(JOBS) --target weir_stress
 	@build/release/bench/weir_stress --seconds $(STRESS_SECONDS)
 
+long: ## prove what takes minutes: 100 million jobs, a million a policy, rates over 10 s
+	@scripts/deps check
+	@cmake --preset release
+	@cmake --build --preset release -j $(JOBS) --target pool_pool_memory_test limit_rate_test
+	@cmake --preset tsan
+	@cmake --build --preset tsan -j $(JOBS) --target pool_pool_conservation_test
+	@scripts/long
+
 mutants: ## change Weir's own code in a hundred wrong ways: do the tests notice? (an hour)
 	@scripts/deps test
 	@tests/mutants/mutants.py
@@ -78,4 +86,4 @@ define preset
 endef
 
 .PHONY: help run test check check-deps check-clang check-asan check-tsan check-tidy \
-        bench stress mutants format install clean
+        bench stress long mutants format install clean

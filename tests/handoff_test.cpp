@@ -30,8 +30,13 @@ class handoff_test : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(carriers, handoff_test, testing::Values(1, 2, 4),
                          testing::PrintToStringParamName());
 
-TEST_P(handoff_test, a_hundred_raw_calls_of_100_ms_take_less_than_a_second_and_the_ticks_go_on) {
-  runtime rt{{.carriers = GetParam()}};
+struct raw_calls {
+  steady::duration all;   // of them
+  steady::duration late;  // the worst of the ticks that went on beside them
+};
+
+raw_calls make_a_hundred(int carriers) {
+  runtime rt{{.carriers = carriers}};
   std::atomic<bool> over{false};
   const channel<steady::duration> latest{1};
   rt.go("ticks", [&, latest] {
@@ -54,9 +59,16 @@ TEST_P(handoff_test, a_hundred_raw_calls_of_100_ms_take_less_than_a_second_and_t
     });
   }
   calls.wait();
-  EXPECT_LT(steady::now() - start, 1s);
+  const auto all = steady::now() - start;
   over = true;
-  EXPECT_LT(*latest.receive(), 100ms);
+  return {.all = all, .late = *latest.receive()};
+}
+
+TEST_P(handoff_test, a_hundred_raw_calls_of_100_ms_take_less_than_a_second_and_the_ticks_go_on) {
+  EXPECT_TRUE(in_time([] {  // one after the other they take 2.5 s, on four carriers
+    const raw_calls c = make_a_hundred(GetParam());
+    return c.all < 1s && c.late < 100ms;
+  }));
 }
 
 TEST_P(handoff_test, tasks_that_compute_without_end_do_not_stop_the_others) {

@@ -45,11 +45,13 @@ ending article(std::chrono::milliseconds timeout) {
 }
 
 TEST(seed_program, gives_ten_results_in_four_rounds_of_80_ms) {
-  const ending e = article(20s);
-  EXPECT_EQ(e.results, 10);
-  EXPECT_EQ(e.error.message(), "ok");
-  EXPECT_GE(e.spent, 320ms);
-  EXPECT_LT(e.spent, sanitized ? 5s : 1s) << "some 320 ms on an idle machine";
+  EXPECT_TRUE(weir_test::in_time([] {
+    const ending e = article(20s);
+    EXPECT_EQ(e.results, 10);
+    EXPECT_EQ(e.error.message(), "ok");
+    EXPECT_GE(e.spent, 320ms);
+    return e.spent < (sanitized ? 5s : 1s);
+  })) << "some 320 ms on an idle machine";
 }
 
 TEST(seed_program, with_a_short_deadline_gives_fewer_and_says_so) {

@@ -96,8 +96,9 @@ class unrun_jobs {
   [[nodiscard]] bool empty() const noexcept { return jobs_.empty(); }
   /// The name of the i-th, empty if it has none.
   [[nodiscard]] std::string name(std::size_t i) const;
-  /// Runs the i-th in the caller, once; its future gets what comes of it. A pool<State>'s job can
-  /// not be run without its State: throws std::logic_error.
+  /// Runs the i-th in the caller, once; its future gets what comes of it. Its context is that which
+  /// it was submitted with, if any. A pool<State>'s job can not be run without its State: throws
+  /// std::logic_error.
   void run(std::size_t i);
   /// How the pool stood when it was stopped.
   [[nodiscard]] const pool_report& report() const noexcept { return report_; }

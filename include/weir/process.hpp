@@ -62,6 +62,11 @@ class channel_source {
   receiver<T> from_;
 };
 
+template <class View>
+inline constexpr bool owns_its_elements = false;
+template <class Range>
+inline constexpr bool owns_its_elements<std::ranges::owning_view<Range>> = true;
+
 template <std::ranges::input_range View>
 class range_source {
  public:
@@ -76,7 +81,11 @@ class range_source {
     }
     if (*at_ == std::ranges::end(view_)) return std::nullopt;
     // What is the stream's own is moved out of; what is the caller's is copied.
-    return std::optional<value_type>(std::in_place, **at_);
+    if constexpr (owns_its_elements<View>) {
+      return std::optional<value_type>(std::in_place, std::ranges::iter_move(*at_));
+    } else {
+      return std::optional<value_type>(std::in_place, **at_);
+    }
   }
 
  private:

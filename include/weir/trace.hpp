@@ -12,7 +12,7 @@
 // that place's trace context at hand; the tag it returns comes back with each later call of that
 // job, in whichever thread that is: so a span can follow the job through the queue.
 // One tracer may serve several pools. Cost when on: two to four looks at the clock a job and these
-// calls; when off, a test of a pointer (docs/benchmarks/notes.md has the figures).
+// calls; when off, a test of a pointer (docs/guide.md has the figures).
 
 #include <chrono>
 #include <cstddef>

@@ -155,7 +155,9 @@ void unrun_jobs::run(std::size_t i) {
     throw std::logic_error("weir: unrun_jobs::run: this job needs its worker's State");
   }
   const auto mine = std::exchange(j, {});
-  std::exception_ptr error = mine->attempt(background(), nullptr);
+  const bool has_context = mine->extras && mine->extras->ctx;
+  std::exception_ptr error =
+      mine->attempt(has_context ? *mine->extras->ctx : background(), nullptr);
   mine->drop_function();
   mine->publish(std::move(error));
   mine->completed();

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """mutants.py [--only NAME…] [--jobs 2] [--seeds 1000]: is the suite awake when the code is wrong?
 
-Each entry of list.txt is one small mistake in Weir's own concurrent code: a notify removed, a
-re-check skipped, two steps swapped, a claim not made, a count off by one. For each, a copy of the
-tree is changed, built, and tested: first the rules under many schedules of the deterministic mode,
-and if those notice nothing, the same rules on real threads. It passes if all mutants but those that
-list.txt explains are killed, 95 in 100 of them by the deterministic mode.
+Each entry of list.txt and pool.txt is one small mistake in Weir's own concurrent code: a notify
+removed, a re-check skipped, two steps swapped, a claim not made, a count off by one. For each, a
+copy of the tree is changed, built, and tested: first the rules under many schedules of the
+deterministic mode, and if those notice nothing, the same rules on real threads. It passes if all
+mutants but those that the lists explain are killed, 95 in 100 of them by the deterministic mode.
 
 What one carrier cannot see, weakened memory orders, is not here: tests/model has those.
 """
@@ -22,35 +22,38 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutants"
-LIST = Path(__file__).with_name("list.txt")
 # The killers, likely ones first: every test binary that has rules for the deterministic mode.
 SUITES = ("channel_test", "channel_rules_test", "select_test", "sync_test", "context_test",
           "context_rules_test", "timer_test", "timer_rules_test", "wait_group_rules_test",
           "throwing_move_test", "go_programs_test", "go_select_forms_test", "go_chan_test",
           "exhaustive_test")
+POOL_SUITES = ("pool_pool_test", "pool_pool_rare_test", "pool_pool_life_test", "pool_process_test",
+               "pool_pool_conservation_test", "limit_test")
+LISTS = {"list.txt": SUITES, "pool.txt": POOL_SUITES}
 DETERMINISTIC = "*seeds*:exhaustive.*"
 SHARE = 0.95
 HANG = 60  # seconds; a mutant that hangs is noticed
 
 
 class Mutant:
-    def __init__(self, name, path, old, new, explained):
+    def __init__(self, name, path, old, new, explained, where):
         self.name, self.path, self.old, self.new = name, path, old, new
-        self.explained = explained
+        self.explained, self.where = explained, where
         self.verdict, self.seconds = "", 0.0
 
 
-def parse(text):
+def parse(where):
     """Entries stand between lines of dashes: see the head of list.txt."""
+    text = Path(__file__).with_name(where).read_text(encoding="utf-8")
     for block in re.split(r"^-{10,}\n", text, flags=re.MULTILINE):
         head = re.search(r"^mutant: ([^\n]+)\nfile: ([^\n]+)\n(?:survives: ([^\n]+)\n)?"
                          r"<<<<\n(.*?)====\n(.*?)>>>>$", block, flags=re.MULTILINE | re.DOTALL)
         if head is None:
             if block.strip() and not block.lstrip().startswith("#"):
-                sys.exit(f"mutants: not an entry of {LIST.name}:\n{block}")
+                sys.exit(f"mutants: not an entry of {where}:\n{block}")
             continue
         name, path, explained, old, new = head.groups()
-        yield Mutant(name, path, old, new, explained)
+        yield Mutant(name, path, old, new, explained, where)
 
 
 class Bench:
@@ -61,7 +64,7 @@ class Bench:
         self.build = WORK / f"build-{number}"
         self.args = args
 
-    def prepare(self):
+    def prepare(self, suites):
         files = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
                                capture_output=True, text=True, check=True).stdout.split("\n")
         for name in filter(None, files):
@@ -73,8 +76,7 @@ class Bench:
                 shutil.copyfile(source, target)
         self.make("cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja",
                   "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0 -g0")
-        self.targets = [s for s in SUITES if (self.tree / "tests" / source_of(s)).exists()]
-        self.make("cmake", "--build", self.build, "--target", *self.targets)
+        self.make("cmake", "--build", self.build, "--target", *suites)
 
     @staticmethod
     def make(*command):
@@ -101,18 +103,19 @@ class Bench:
             os.utime(self.tree / mutant.path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
             for thing in (self.build / "CMakeFiles" / "weir.dir").rglob("*.o"):
                 thing.unlink()
-        done = subprocess.run(["cmake", "--build", self.build, "--target", *self.targets],
+        suites = LISTS[mutant.where]
+        done = subprocess.run(["cmake", "--build", self.build, "--target", *suites],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               check=False)
         if done.returncode != 0:
             return "does not build"
-        if self.noticed(DETERMINISTIC):
+        if self.noticed(suites, DETERMINISTIC):
             return "seeds"
-        return "threads" if self.noticed(f"-{DETERMINISTIC}") else "survives"
+        return "threads" if self.noticed(suites, f"-{DETERMINISTIC}") else "survives"
 
-    def noticed(self, selection):
+    def noticed(self, suites, selection):
         environment = dict(os.environ, WEIR_SEEDS=str(self.args.seeds), WEIR_DEADLOCK="end_program")
-        for suite in self.targets:
+        for suite in suites:
             command = [str(self.build / "tests" / suite), f"--gtest_filter={selection}",
                        "--gtest_fail_fast", "--gtest_brief=1"]
             try:
@@ -124,10 +127,6 @@ class Bench:
             if done.returncode != 0:
                 return True
         return False
-
-
-def source_of(suite):
-    return f"go/{suite[3:]}.cpp" if suite.startswith("go_") else f"{suite}.cpp"
 
 
 def work_through(bench, queue, lock):
@@ -152,7 +151,7 @@ def report(mutants):
     for mutant in mutants:
         if mutant.verdict in ("stale", "does not build"):
             good = False
-            print(f"{mutant.verdict}: {mutant.name}: change its entry in {LIST.name}")
+            print(f"{mutant.verdict}: {mutant.name}: change its entry in {mutant.where}")
         elif mutant.verdict == "survives" and mutant.explained:
             print(f"survives: {mutant.name}: {mutant.explained}")
         elif mutant.verdict == "survives":
@@ -173,15 +172,17 @@ def main():
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--seeds", type=int, default=1000)
     args = parser.parse_args()
-    mutants = list(parse(LIST.read_text(encoding="utf-8")))
+    mutants = [mutant for where in LISTS for mutant in parse(where)]
     if args.only:
         mutants = [m for m in mutants if any(word in m.name for word in args.only)]
     if not mutants:
         sys.exit("mutants: none of that name")
+    wanted = {mutant.where for mutant in mutants}
+    suites = [suite for where in LISTS if where in wanted for suite in LISTS[where]]
     benches = [Bench(i, args) for i in range(max(1, args.jobs))]
     for bench in benches:
-        bench.prepare()
-    if benches[0].noticed("*"):
+        bench.prepare(suites)
+    if benches[0].noticed(suites, "*"):
         sys.exit("mutants: the suite fails as it is: mend that first")
     queue, lock = list(mutants), threading.Lock()
     threads = [threading.Thread(target=work_through, args=(b, queue, lock)) for b in benches]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // No job is lost, doubled or left behind: many producers, full queues, random cancels, for each
-// policy. WEIR_LONG=1 in the environment makes it a million jobs a policy.
+// policy. WEIR_LONG=1 in the environment makes it a million jobs a policy (`make long`).
 #include "support.hpp"
 
 #include <random>

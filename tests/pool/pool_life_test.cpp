@@ -120,16 +120,22 @@ WEIR_RULE(pool_life_test, stop_returns_what_never_ran_and_cancels_what_runs) {
 
 WEIR_RULE(pool_life_test, unrun_jobs_outlive_their_pool) {
   future<int> f;
+  future<bool> g;
   unrun_jobs left;
-  crew_.run([&] {
+  auto [ctx, cancel] = with_cancel(background());
+  crew_.run([&, ctx = ctx] {
     pool p{{.workers = 1, .queue = 5}};
     p.pause();
     f = p.submit([] { return 7; });
+    g = p.submit(ctx, [](const context& own) { return own.cancelled(); });
     left = p.stop();
   });
   EXPECT_FALSE(f.ready());
   left.run(0);
   EXPECT_EQ(f.get(), 7);
+  cancel();
+  left.run(1);
+  EXPECT_TRUE(g.get()) << "it has the context that it was submitted with";
 }
 
 WEIR_RULE(pool_life_test, jobs_may_wait_for_the_pool_stop_it_and_close_it) {

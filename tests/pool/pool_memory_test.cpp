@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a pool costs in memory: nothing a job once it is warm, and the same however many pass.
-// WEIR_LONG=1 in the environment lets a hundred million jobs pass instead of five.
+// WEIR_LONG=1 in the environment lets a hundred million jobs pass instead of three
+// (`make long`).
 #include "support.hpp"
 
 #include <fstream>

@@ -322,16 +322,16 @@ WEIR_RULE(pool_test, a_rate_limits_how_many_start) {
 
 WEIR_RULE(pool_test, the_watchdog_names_a_job_that_is_stuck_once) {
   std::atomic<int> seen{0};
-  std::string name;
   pool p{{.workers = 2,
           .queue = 4,
           .stuck_after = 4ms,
           .on_stuck = [&](const std::string& who, auto age) {
-            name = who;
             EXPECT_GE(age, 4ms);
-            ++seen;
+            // On a busy machine any job may be stuck for a while; under a virtual clock it is not.
+            EXPECT_TRUE(who == "slow" || !under_seeds) << who;
+            if (who == "slow") ++seen;
           }}};
-  p.submit([] {}).get();
+  p.submit({.name = "quick"}, [] {}).get();
   const gate g;
   p.post({.name = "slow"}, g.job());
   (void)g.started.receive();
@@ -340,7 +340,6 @@ WEIR_RULE(pool_test, the_watchdog_names_a_job_that_is_stuck_once) {
   g.open.send(0);
   p.wait();
   EXPECT_EQ(seen, 1);
-  EXPECT_EQ(name, "slow");
 }
 
 WEIR_RULE(pool_test, short_of_memory_one_job_runs_at_a_time) {

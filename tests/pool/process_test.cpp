@@ -206,6 +206,21 @@ WEIR_RULE(process_test, move_only_jobs_and_results_pass) {
   });
 }
 
+WEIR_RULE(process_test, a_range_that_is_the_streams_own_is_moved_out_of) {
+  crew_.run([] {
+    std::vector<std::unique_ptr<int>> jobs;
+    for (int i = 0; i < 4; ++i) jobs.push_back(std::make_unique<int>(i));
+    const auto value = [](std::unique_ptr<int> p) { return *p; };
+    const std::vector<int> got = map(background(), std::move(jobs), {.workers = 2}, value);
+    EXPECT_EQ(got, (std::vector<int>{0, 1, 2, 3}));
+
+    std::vector<std::string> names{std::string(100, 'a')};
+    const auto size = [](std::string s) { return s.size(); };
+    EXPECT_EQ(map(background(), names, size).to_vector()[0], 100U);
+    EXPECT_EQ(names[0].size(), 100U) << "the caller's is copied";
+  });
+}
+
 WEIR_RULE(process_test, a_job_that_fails_at_first_is_tried_again) {
   crew_.run([] {
     std::atomic<int> calls{0};

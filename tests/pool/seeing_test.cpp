@@ -18,7 +18,9 @@ WEIR_RULES(tracing_test);
 WEIR_RULE(seeing_test, timings_hold_how_long_jobs_waited_and_ran) {
   crew_.run([] {
     pool p{{.workers = 1, .queue = 10, .timings = true}};
+    p.pause();  // so that all of them are there before the first runs
     for (int i = 0; i < 3; ++i) p.post([] { weir::sleep_for(5ms); });
+    p.resume();
     p.wait();
     const pool_timings t = p.timings();
     EXPECT_EQ(t.running.count(), 3);
