@@ -99,7 +99,6 @@ template <class F = detail::do_nothing>
 template <detail::selectable... Cases>
 std::size_t select(Cases&&... cases) {
   using detail::case_role;
-  detail::interruption_point("select");
   std::size_t chosen = 0;
   bool decided = false;
   if constexpr (detail::count_of<case_role::channel, std::remove_cvref_t<Cases>...> == 1 &&
@@ -108,6 +107,7 @@ std::size_t select(Cases&&... cases) {
     decided = detail::select_one(chosen, cases...);
   }
   if (!decided) {
+    detail::interruption_point("select");
     const std::array<detail::select_record, sizeof...(Cases)> records{cases.record()...};
     chosen = detail::select_records(records);
   }

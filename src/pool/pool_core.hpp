@@ -235,7 +235,7 @@ class pool_core : public shared_object {
 
   // In the order of use, not of ideas: what submitters and workers both touch for each job stands
   // first and close together, since each cache line of it travels between their processors.
-  alignas(64) spin_lock lock_;  // guards everything below
+  alignas(64) spin_lock lock_;    // guards everything below
   std::uint32_t operations_ = 0;  // since the scheduler last looked: how fine the work's grain is
   bool closed_ = false;
   bool stopped_ = false;  // no job is tried again

@@ -142,8 +142,7 @@ inline bool pool_core::one_is_enough() const noexcept {
 
 /// How most changes end: there is nobody that they concern.
 inline bool pool_core::concerns_nobody() const noexcept {
-  const bool idle_stay =
-      idle_count_ == 0 || (one_is_enough() && !closed_ && workers_ == target_);
+  const bool idle_stay = idle_count_ == 0 || (one_is_enough() && !closed_ && workers_ == target_);
   return idle_stay && submitters_.empty() && enders_.empty() && workers_ >= target_ &&
          (watching_ || !watched_);
 }

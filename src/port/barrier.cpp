@@ -39,7 +39,8 @@ bool has_process_barrier() noexcept {
 }
 
 void process_barrier() noexcept {
-  if (!has_process_barrier() || syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) {
+  if (!has_process_barrier() ||
+      syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) {
     barrier_by_mprotect();
   }
 }

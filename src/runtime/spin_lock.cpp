@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "port/barrier.hpp"
+#include "weir/detail/interruption.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -56,7 +57,10 @@ void spin_lock::wait_for_holder() noexcept {
   }
 }
 
-bool spin_lock::can_fence_everybody() noexcept { return port::has_process_barrier(); }
+bool spin_lock::may_reserve() noexcept {
+  // Ordering: relaxed; a directed runtime's tasks run on the thread that has set it.
+  return !any_directed.load(std::memory_order_relaxed) && port::has_process_barrier();
+}
 
 void spin_lock::fence_everybody() noexcept { port::process_barrier(); }
 

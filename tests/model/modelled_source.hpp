@@ -57,7 +57,7 @@ void weir::detail::spin_lock::wait_for_holder() noexcept {
   } while (held_.load(std::memory_order_relaxed) ||
            held_.exchange(true, std::memory_order_acquire));
 }
-bool weir::detail::spin_lock::can_fence_everybody() noexcept { return true; }
+bool weir::detail::spin_lock::may_reserve() noexcept { return true; }
 void weir::detail::spin_lock::fence_everybody() noexcept { port::process_barrier(); }
 void weir::detail::spin_lock::wait_for_owner(int /*round*/) noexcept { weak_memory::spin(); }
 

@@ -171,4 +171,78 @@ TEST(alignment_test, a_job_has_the_alignment_that_its_function_wants) {
   }
 }
 
+/// All workers of the pool have been started, and wait for jobs.
+void let_all_be_idle(const pool<>& p, int workers) {
+  const channel<int> gate;
+  const wait_group inside;
+  inside.add(workers);
+  for (int i = 0; i < workers;) {
+    const auto taken = p.try_submit([=] {
+      inside.done();
+      (void)gate.receive();
+    });
+    taken ? void(++i) : yield();
+  }
+  inside.wait();
+  gate.close();
+  p.wait();
+  while (p.stats().idle < static_cast<std::uint64_t>(workers)) yield();
+}
+
+/// How many of so many jobs that wait for each other the pool takes.
+int taken_of(const pool<>& p, int jobs, cost c) {
+  const channel<int> gate;
+  int taken = 0;
+  for (int i = 0; i < jobs; ++i) {
+    if (p.try_submit({.cost = c}, [=] { (void)gate.receive(); })) ++taken;
+  }
+  gate.close();
+  p.wait();
+  return taken;
+}
+
+WEIR_RULE(pool_rare_test, whoever_is_idle_takes_what_the_queues_cost_has_no_room_for) {
+  crew_.run([] {
+    const pool p{{.workers = 4, .queue = 16, .queue_cost = {.units = 1}}};
+    let_all_be_idle(p, 4);
+    EXPECT_EQ(taken_of(p, 4, {.units = 1}), 4);
+  });
+}
+
+WEIR_RULE(pool_rare_test, whoever_is_idle_takes_what_waiting_retries_leave_no_room_for) {
+  crew_.run([] {
+    const pool p{{.workers = 4, .queue = 2, .on_uncaught = [](const std::exception_ptr&) {}}};
+    let_all_be_idle(p, 4);
+    const channel<int> gate;
+    p.post({.retry = {.attempts = 2, .first = 1h, .jitter = 0}}, fail);
+    while (p.stats().retried < 1 || p.stats().idle < 4) yield();
+    int taken = 0;
+    for (int i = 0; i < 4; ++i) {
+      if (p.try_submit([=] { (void)gate.receive(); })) ++taken;
+    }
+    gate.close();
+    EXPECT_EQ(taken, 4);
+    const auto unrun = p.stop();
+    p.wait();
+  });
+}
+
+WEIR_RULE(pool_rare_test, a_future_may_be_asked_while_its_pool_is_stopped_and_goes) {
+  for (int i = 0; i < turns(50); ++i) {
+    auto p = std::make_unique<pool<>>(pool_options{.workers = 1, .queue = 8});
+    p->pause();
+    auto f = p->submit([] { return 1; });
+    crew_.spawn([f = std::make_shared<future<int>>(std::move(f))] {
+      try {
+        EXPECT_EQ(f->get(), 1);
+      } catch (const std::system_error& e) {
+        EXPECT_EQ(e.code(), errc::cancelled);
+      }
+    });
+    { const auto unrun = p->stop(); }
+    p.reset();
+  }
+  crew_.join();
+}
+
 }  // namespace

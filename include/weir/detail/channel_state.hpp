@@ -49,9 +49,8 @@ class channel_state final : public channel_core {
 
   /// Sends; on anything but transfer::moved the value is back in `v`.
   transfer send(T&& v, patience how) {
-    interruption_point("send on a channel");
     if constexpr (std::is_same_v<element, T>) {
-      lock.lock();
+      lock_before("send on a channel");
       if (has_room()) {
         ::new (push_slot(sizeof(T))) T(std::move(v));
         lock.unlock();
@@ -60,7 +59,7 @@ class channel_state final : public channel_core {
       return send_locked(&v, how);
     } else {
       auto boxed = std::make_unique<T>(std::move(v));
-      lock.lock();
+      lock_before("send on a channel");
       const transfer result = send_locked(&boxed, how);
       if (result != transfer::moved) give_back(v, std::move(*boxed));
       return result;
@@ -68,9 +67,8 @@ class channel_state final : public channel_core {
   }
 
   transfer receive(std::optional<T>& out, patience how) {
-    interruption_point("receive from a channel");
     if constexpr (std::is_same_v<element, T>) {
-      lock.lock();
+      lock_before("receive from a channel");
       if (has_item_and_no_sender()) {
         take_item(out);
         lock.unlock();
@@ -79,7 +77,7 @@ class channel_state final : public channel_core {
       return receive_locked(&out, how);
     } else {
       std::optional<element> boxed;
-      lock.lock();
+      lock_before("receive from a channel");
       const transfer result = receive_locked(&boxed, how);
       if (boxed) unbox(out, std::move(*boxed));
       return result;
@@ -92,7 +90,7 @@ class channel_state final : public channel_core {
   transfer send_in_select(T& v, patience how)
     requires std::is_same_v<element, T>
   {
-    lock.lock();
+    lock_before("select");
     if (is_over(how)) [[unlikely]]
       return undecided();
     if (has_room()) {
@@ -105,7 +103,7 @@ class channel_state final : public channel_core {
   transfer receive_in_select(std::optional<T>& out, patience how)
     requires std::is_same_v<element, T>
   {
-    lock.lock();
+    lock_before("select");
     if (is_over(how)) [[unlikely]]
       return undecided();
     if (has_item_and_no_sender()) {
@@ -148,6 +146,13 @@ class channel_state final : public channel_core {
   }
 
  private:
+  /// Another task may come in before; but not where the lock is biased: nothing is directed there.
+  void lock_before(const char* operation) {
+    if (lock.lock_as_owner()) [[likely]]
+      return;
+    interruption_point(operation);
+    lock.lock();
+  }
   void take_item(std::optional<T>& out) noexcept {
     T* slot = static_cast<T*>(pop_slot(sizeof(T)));
     out.emplace(std::move(*slot));

@@ -19,8 +19,9 @@
 //   L3  the owner sets its inside_ before it looks at owner_, who takes the bias away clears owner_
 //       before it looks at inside_, each with a full barrier in between: the owner's is made by the
 //       other's process_barrier(). So one of the two sees the other.
-//   L4  each bias has an inside_ of its own: a thread that is late, and has lost its bias meanwhile,
-//       still sets and clears one, and must not clear the next owner's. So there are only a few.
+//   L4  each bias has an inside_ of its own: a thread that is late, and has lost its bias
+//       meanwhile, still sets and clears one, and must not clear the next owner's. So there are
+//       only a few.
 
 #include <array>
 #include <atomic>
@@ -41,23 +42,26 @@ class spin_lock {
       : patience_(patience), growth_(growth) {}
 
   void lock() noexcept {
-    const thread_token me = this_thread_token();
+    if (!lock_as_owner()) lock_shared();
+  }
+  /// The short way of lock(), for the first thread that the lock is biased to; false if it is not,
+  /// and while a director is at work, whose threads never become owners.
+  [[nodiscard]] bool lock_as_owner() noexcept {
     // Ordering: relaxed; only a hint, enter() looks again.
     const thread_token owner = owner_.load(std::memory_order_relaxed);
-    if (owner - me < biases) [[likely]] {
-      if (enter(owner, inside_[owner - me])) [[likely]]
-        return;
-    }
-    lock_shared(me);
+    return owner == this_thread_token() && enter(owner, inside_[0]);
   }
   void unlock() noexcept {
-    if (biased_ != 0) [[likely]] {
+    if (biased_ == 1) [[likely]] {
       // Ordering: release; pairs with the acquire in enter() and revoke(); publishes what the lock
       // guards.
-      inside_[biased_ - 1U].store(false, std::memory_order_release);
-    } else {
+      inside_[0].store(false, std::memory_order_release);
+    } else if (biased_ == 0) {
       // Ordering: release; pairs with the acquire in lock_shared(); as above.
       held_.store(false, std::memory_order_release);
+    } else {
+      // Ordering: release; as for the first owner.
+      inside_[biased_ - 1U].store(false, std::memory_order_release);
     }
   }
 
@@ -86,7 +90,11 @@ class spin_lock {
     return false;
   }
 
-  [[gnu::noinline]] void lock_shared(thread_token me) noexcept {
+  [[gnu::noinline]] void lock_shared() noexcept {
+    const thread_token me = this_thread_token();
+    // Ordering: relaxed; as in lock_as_owner(). A later owner, or nobody's and far away.
+    const thread_token owner = owner_.load(std::memory_order_relaxed);
+    if (owner - me < biases && enter(owner, inside_[owner - me])) return;
     // Ordering: acquire; pairs with the release in unlock(): we see all the last holder wrote.
     if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
       wait_for_holder();
@@ -102,7 +110,7 @@ class spin_lock {
 
   /// From holding the lock like anybody to holding it as its owner.
   void reserve(thread_token me) noexcept {
-    if (!can_fence_everybody()) {
+    if (!may_reserve()) {
       given_ = biases;
       return;
     }
@@ -128,9 +136,9 @@ class spin_lock {
     if (patience_ < last_patience) patience_ *= growth_;
   }
 
-  void wait_for_holder() noexcept;                           // and take held_
-  [[nodiscard]] static bool can_fence_everybody() noexcept;  // port::has_process_barrier()
-  static void fence_everybody() noexcept;                    // port::process_barrier()
+  void wait_for_holder() noexcept;                   // and take held_
+  [[nodiscard]] static bool may_reserve() noexcept;  // there is a barrier, and no director
+  static void fence_everybody() noexcept;            // port::process_barrier()
   /// A moment, the longer the more rounds there were.
   static void wait_for_owner(int round) noexcept;
 
