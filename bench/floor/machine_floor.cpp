@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/context/detail/fcontext.hpp>
@@ -40,13 +41,15 @@ void pin(const bench::program& p, int i) {
   pthread_setaffinity_np(pthread_self(), sizeof one, &one);
 }
 
-/// Runs `first` and `second` on two CPUs at the same time: ns until both have ended.
+enum class where { two_cores, wherever };
+
+/// Runs `first` and `second` in two threads at the same time: ns until both have ended.
 template <class F, class G>
-double on_two_cores(const bench::program& p, F first, G second) {
-  pin(p, 0);
+double in_two_threads(const bench::program& p, where place, F first, G second) {
+  if (place == where::two_cores) pin(p, 0);
   std::atomic<bool> there{false};
   std::thread other([&] {
-    pin(p, 1);
+    if (place == where::two_cores) pin(p, 1);
     there = true;
     second();
   });
@@ -72,8 +75,8 @@ double cache_line_round_trip(const bench::program& p, std::int64_t n) {
       shared.value.store(v + 1, std::memory_order_release);
     }
   };
-  const double ns = on_two_cores(
-      p, [&] { raise(0); }, [&] { raise(1); });
+  const double ns = in_two_threads(
+      p, where::two_cores, [&] { raise(0); }, [&] { raise(1); });
   p.check(shared.value == 2 * n, "a turn was lost");
   return ns;
 }
@@ -117,7 +120,7 @@ double ring_between_cores(const bench::program& p, std::int64_t n) {
       r->read.store(i + 1, std::memory_order_release);
     }
   };
-  const double ns = on_two_cores(p, consume, produce);
+  const double ns = in_two_threads(p, where::two_cores, consume, produce);
   p.check(sum == n * (n - 1) / 2, "an item was lost or doubled");
   return ns;
 }
@@ -167,8 +170,8 @@ void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value)
   syscall(SYS_futex, &word, operation, value, nullptr, nullptr, 0);
 }
 
-/// From the wake-up in one thread until the other, asleep in the kernel on another CPU, runs.
-double futex_wake(const bench::program& p, std::int64_t n) {
+/// From the wake-up in one thread until the other, asleep in the kernel, runs.
+double futex_wake(const bench::program& p, std::int64_t n, where place) {
   std::atomic<std::uint32_t> word{0};
   const auto total = static_cast<std::uint32_t>(n);
   const auto raise = [&](std::uint32_t first) {
@@ -180,10 +183,18 @@ double futex_wake(const bench::program& p, std::int64_t n) {
       futex(word, FUTEX_WAKE_PRIVATE, 1);
     }
   };
-  const double ns = on_two_cores(
-      p, [&] { raise(0); }, [&] { raise(1); });
+  const double ns = in_two_threads(
+      p, place, [&] { raise(0); }, [&] { raise(1); });
   p.check(word == total, "a wake-up was lost");
   return ns;
+}
+
+double futex_between_cores(const bench::program& p, std::int64_t n) {
+  return futex_wake(p, n, where::two_cores);
+}
+
+double futex_wherever(const bench::program& p, std::int64_t n) {
+  return futex_wake(p, n, where::wherever);
 }
 
 double thread_start(const bench::program& p, std::int64_t n) {
@@ -221,7 +232,8 @@ int main(int argc, char** argv) {
                        : which == "ring"       ? ring_between_cores
                        : which == "switch"     ? fiber_switch
                        : which == "clock"      ? clock_read
-                       : which == "futex"      ? futex_wake
+                       : which == "futex"      ? futex_between_cores
+                       : which == "futex-free" ? futex_wherever
                        : which == "thread"     ? thread_start
                        : which == "allocation" ? allocation
                                                : nullptr;

@@ -273,9 +273,9 @@ func contextTree(p *program.Program, deep bool) figures {
 			all, cancels = append(all, ctx), append(cancels, cancel)
 		}
 	})
-	asked, found := 200000/count, 0
-	if asked < 5 {
-		asked = 5
+	asked, found := 20000, 0
+	if deep {
+		asked = 200000/count + 5
 	}
 	value := program.TimeNs(func() {
 		for i := 0; i < asked; i++ {

@@ -11,9 +11,15 @@ def amount(n):
     return f"{n:,}"
 
 
+def counted(n, noun):
+    """noun: "worker", or "child, children"."""
+    one, _, many = noun.partition(", ")
+    return f"{amount(n)} {one if n == 1 else many or one + 's'}"
+
+
 def series(group, case, key, counts, noun, unit, figures=("ns",), aim=None, **params):
     """A row for each count of something; the aim is the last one's."""
-    return [Case(f"{amount(n)} {noun}", case, {key: n, **params}, quick={key: min(n, 1000)},
+    return [Case(counted(n, noun), case, {key: n, **params}, quick={key: min(n, 1000)},
                  figures=figures, unit=unit, group=group,
                  aim=aim if aim and n == counts[-1] else {}) for n in counts]
 
@@ -39,12 +45,12 @@ def select_rows(depth, group):
 
 WAITING, READY = "select that waits", "select with ready cases"
 CASES = [
-    *series("workers", "workers", "workers", powers(6), "workers", "ns a job, or a worker",
+    *series("workers", "workers", "workers", powers(6), "worker", "ns a job, or a worker",
             ("ns", "start", "end"), jobs=200_000),
-    *(Case(f"{n} producer{'s' if n > 1 else ''}", "ends",
+    *(Case(counted(n, "producer"), "ends",
            {"from": n, "to": 8, "depth": 1024, "items": 1_000_000}, quick={"items": 10_000},
            unit="ns an item", group="producers") for n in (1, 2, 4, 8, 16, 32, 64)),
-    *series("parked tasks", "parked", "tasks", [10_000, 100_000, 1_000_000], "tasks",
+    *series("parked tasks", "parked", "tasks", [10_000, 100_000, 1_000_000], "task",
             "bytes a task", ("bytes",), aim={"bytes": "≤ Go's + 4,096"}),
     *channel_rows(),
     *select_rows(0, WAITING),
@@ -52,9 +58,9 @@ CASES = [
     *(Case(f"{amount(n)} waiters", "cancel", {"waiters": n, "turns": max(1, 20_000 // n)},
            quick={"waiters": min(n, 100), "turns": 1}, unit="ns a waiter", group="cancellation")
       for n in (100, 1_000, 10_000, 100_000)),
-    *series("contexts in a chain", "deep", "contexts", powers(4), "deep",
+    *series("contexts in a chain", "deep", "contexts", powers(4), "context",
             "ns a context, or a question", ("ns", "make", "value")),
-    *series("contexts side by side", "broad", "contexts", powers(5), "children",
+    *series("contexts side by side", "broad", "contexts", powers(5), "child, children",
             "ns a context, or a question", ("ns", "make", "value")),
 ]
 # (group, parameter, figure, what it is, documented growth with the parameter: the power of it)
@@ -93,7 +99,8 @@ def remarks(results):
         "Does the cost of one grow with how many there are? Fitted: the power k of cost = c × nᵏ,",
         "from n = 10 on (cases and producers: from the first), least squares on logarithms. 0 is a",
         "cost that does not grow, 1 one in proportion. A power that is up to 0.2 above the",
-        "documented one is as documented: beyond the caches every memory access costs more.", "",
+        "documented one is as documented: beyond the caches every memory access costs more. What",
+        "grows alike in Go is the machine's.", "",
         "| cost of | documented | Weir | Go | Weir, from first to last | |",
         "| --- | ---: | ---: | ---: | ---: | --- |"]
     for group, parameter, figure, what, power in DOCUMENTED:
