@@ -41,10 +41,8 @@ check-tidy: check-deps
 	@cmake --preset tidy
 	@cmake --build --preset tidy -j $(JOBS)
 
-bench: ## measure, beside Go and other pools
+bench: ## measure, beside Go and other libraries (twenty minutes); writes docs/benchmarks
 	@scripts/deps bench
-	@cmake --preset release
-	@cmake --build --preset release -j $(JOBS) --target all benches
 	@scripts/bench
 
 stress: ## hammer the library for STRESS_SECONDS (600)

@@ -1,7 +1,7 @@
 # Which library a benchmark program needs, by what it includes. A peer:
 #   bench_peer(<regex of an include> <CMake target, or library> <package>)
-# With no target ("") the headers suffice. `bench_peers_of(<source> <variable> <missing>)` gives the libraries
-# of a source, and the packages that are not installed.
+# With no target ("") the headers suffice. `bench_peers_of(<source> <variable> <missing>)` gives
+# the libraries of a source, and the packages that are not installed.
 include(CheckIncludeFileCXX)
 set(bench_peer_names "")
 

@@ -106,7 +106,8 @@ def rust_programs(peers):
         crates = [crate for line in RUST_NEEDS.findall(source) for crate in line.split()]
         lacking = [crate for crate in crates if not list(CRATES.glob(f"{crate}-[0-9]*"))]
         if lacking:
-            say(f"{peer.label} is left out: librust-{lacking[0]}-dev is missing (scripts/deps bench)")
+            say(f"{peer.label} is left out: librust-{lacking[0]}-dev is missing "
+                "(scripts/deps bench)")
             continue
         folder = OUT / "rust" / target_of(peer)
         rust_package(peer, folder, crates)

@@ -45,7 +45,8 @@ def arguments(about):
     parser.add_argument("--rounds", type=int, default=5, help="at least 5 (default: 5)")
     parser.add_argument("--quick", action="store_true",
                         help="one short round: does it run? Its figures mean nothing")
-    parser.add_argument("--only", metavar="SUITE[,SUITE]", help="these suites; they stay out of docs")
+    parser.add_argument("--only", metavar="SUITE[,SUITE]",
+                        help="these suites; they stay out of docs")
     parser.add_argument("--into", type=Path, metavar="FOLDER",
                         help="write there (default: docs/benchmarks for a whole run, "
                         "build/bench/report for a --quick or an --only one)")
@@ -72,17 +73,16 @@ def measure(suites, rounds, quick, where):
 
 def main(about):
     args = arguments(about)
-    suites = chosen(all_suites(), args.only)
+    known = all_suites()
+    suites = chosen(known, args.only)
     if args.list:
         return print_list(suites)
     whole = not args.quick and not args.only
     where = machine.describe(PACKAGES)
     everything = measure(suites, 1 if args.quick else args.rounds, args.quick, where)
-    report.print_all(everything, args.markdown)
     into = (args.into or (DOCS if whole else OUT / "report")).resolve()
     report.write(everything, into, args.quick)
+    report.print_all(everything, args.markdown)
     if into == DOCS:
-        for results in everything:
-            if results.suite.name == "seed" and results.samples(results.suite.cases[0], "go"):
-                report.renew_readme(results)
+        report.renew_summaries(known)
     return 1 if any(results.failures for results in everything) else 0

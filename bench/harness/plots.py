@@ -46,7 +46,8 @@ def lines(plot, results, cases):
     series = []
     for (split, name), points in groups.items():
         peer = next(peer for peer in results.suite.peers if peer.name == name)
-        # One colour a peer; where a parameter splits it, one a pair, dashed for the peers after the first.
+        # One colour a peer; where a parameter splits it, one a pair, dashed for the peers after
+        # the first.
         alone = not plot.series
         label = peer.label if alone else f"{peer.label}, {plot.series} {split:,}"
         colour = colour_of(results.suite, peer) if alone else splits.index(split)

@@ -3,17 +3,17 @@
 import json
 import re
 
-from . import plots, table
+from . import plots, summary, table
 from .machine import in_one_line
 from .notice import say
-from .paths import ROOT
-
-README = ROOT / "README.md"
+from .paths import DOCS, ROOT
+from .results import Results
 
 
 def method(results):
     n = results.rounds
-    return f"Median (least–most) of {n} round{'s' if n > 1 else ''}; a ratio is the median of the rounds' ratios."
+    return (f"Median (least–most) of {n} round{'s' if n > 1 else ''}; a ratio is the median of the "
+            "rounds' ratios.")
 
 
 def chapter(results, form):
@@ -58,11 +58,19 @@ def page(results, drawn):
     return "\n".join(lines) + "\n"
 
 
-def write(everything, folder, quick):
-    """Pages, plots and samples of these suites; those of others stay as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "results.json"
+def write_samples(everything, path, quick):
+    """One line for the samples of one figure, so that they can be read."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known.update({results.suite.name: results.as_json(quick) for results in everything})
+    text = json.dumps(known, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def write(everything, folder, quick):
+    """Samples, pages and plots of these suites; those of others stay as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_samples(everything, folder / "results.json", quick)
     for results in everything:
         suite, drawn = results.suite, []
         for plot in suite.plots:
@@ -71,9 +79,18 @@ def write(everything, folder, quick):
                 (folder / f"{suite.name}-{plot.name}.svg").write_text(picture, encoding="utf-8")
                 drawn.append(plot)
         (folder / f"{suite.name}.md").write_text(page(results, drawn), encoding="utf-8")
-        known[suite.name] = results.as_json(quick)
-    path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     say(f"written to {folder.relative_to(ROOT)}")
+
+
+def renew_summaries(suites):
+    """From all that docs/benchmarks has, of this run or of another."""
+    known = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
+    everything = [Results.restored(suite, known[suite.name]) for suite in suites
+                  if suite.name in known]
+    summary.renew(DOCS / "README.md", "results", summary.aims(everything))
+    for results in everything:
+        if results.suite.name == "seed" and results.ratio(results.suite.cases[0], "weir"):
+            summary.renew(ROOT / "README.md", "bench", summary.headline(results))
 
 
 def print_all(everything, markdown):
@@ -81,27 +98,3 @@ def print_all(everything, markdown):
         print(f"## {results.suite.title}\n\n{in_one_line(results.where)}\n\n{method(results)}\n")
         print("\n".join(chapter(results, table.markdown if markdown else table.text)))
         print("\n".join(remarks(results)))
-
-
-def headline(results):
-    """The README's table: Weir and the yardstick, no more."""
-    suite = results.suite
-    label = {peer.name: peer.label for peer in suite.peers}
-    rows = [("work", f"Weir / {label[suite.yardstick]}", "Weir, ns a job",
-             f"{label[suite.yardstick]}, ns a job")]
-    for case in suite.cases:
-        ratio = results.ratio(case, "weir")
-        if ratio is not None and case.unit == "ns a job":
-            rows.append((case.label, f"{ratio:.3f}",
-                         *(table.stats.summary(results.samples(case, peer))
-                           for peer in ("weir", suite.yardstick))))
-    where = f"{in_one_line(results.where)}; {results.rounds} rounds."
-    return "\n".join([*table.markdown(rows), "", where])
-
-
-def renew_readme(results):
-    text = README.read_text(encoding="utf-8")
-    block = f"<!-- bench -->\n{headline(results)}\n<!-- /bench -->"
-    renewed = re.sub(r"<!-- bench -->\n.*?\n<!-- /bench -->", lambda _: block, text,
-                     flags=re.DOTALL)
-    README.write_text(renewed, encoding="utf-8")

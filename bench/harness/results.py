@@ -11,6 +11,20 @@ class Results:
         self.taken = {}    # (group, label) -> peer -> figure -> samples, one a round
         self.failures = {}  # (group, label), peer -> why
 
+    @classmethod
+    def restored(cls, suite, data):
+        """What as_json() wrote, of the cases that the suite still has."""
+        results = cls(suite, data["rounds"], data["machine"])
+        rows = {(row["group"], row["label"]): row for row in data["cases"]}
+        for case in suite.cases:
+            row = rows.get(cls.key(case), {"samples": {}, "failures": {}})
+            results.taken[cls.key(case)] = {
+                peer: {figure: found[figure] for figure in case.figures if figure in found}
+                for peer, found in row["samples"].items()}
+            results.failures.update({(cls.key(case), peer): why
+                                     for peer, why in row["failures"].items()})
+        return results
+
     @staticmethod
     def key(case):
         return (case.group, case.label)

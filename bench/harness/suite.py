@@ -22,18 +22,20 @@ class Case:
     params: Mapping[str, int] = field(default_factory=dict)
     quick: Mapping[str, int] = field(default_factory=dict)  # instead, in a --quick run
     peers: Sequence[str] = ()      # names; empty: all of the suite's
-    instead: Mapping[str, str] = field(default_factory=dict)  # peer: case, where it has another name
+    instead: Mapping[str, str] = field(default_factory=dict)  # peer: its own name of the case
     only: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # peer: its own parameters
     figures: Sequence[str] = ("ns",)  # of the JSON line; the ratio is the first one's
     unit: str = "ns a job"
     better: str = "less"           # or "more": rates, efficiencies
     group: str = ""                # rows of one group make one table
+    # What Weir is to reach, for the summary: {figure, or "ratio": such as "≤ 0.125"}
+    aim: Mapping[str, str] = field(default_factory=dict)
 
     def case_of(self, peer):
         return self.instead.get(peer, self.case)
 
     def params_of(self, peer, quick):
-        return {**self.params, **(self.quick if quick else {}), **self.only.get(peer, {})}
+        return {**self.params, **self.only.get(peer, {}), **(self.quick if quick else {})}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Plots as SVG: horizontal bars in clusters, and lines; linear or logarithmic; whiskers from the least
-to the most. Knows nothing of benchmarks."""
+"""Plots as SVG: horizontal bars in clusters, and lines; linear or logarithmic; whiskers from the
+least to the most. Knows nothing of benchmarks."""
 import math
 from dataclasses import dataclass, field
 from html import escape

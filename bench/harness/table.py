@@ -22,6 +22,8 @@ def cell(results, case, peer, figure):
     if results.failed(case, peer.name):
         return "failed"
     samples = results.samples(case, peer.name, figure)
+    if samples and isinstance(samples[0], str):
+        return samples[0]
     return stats.summary(samples) if samples else "–"
 
 
@@ -29,11 +31,12 @@ def medians(results, cases):
     """Rows of medians and spreads, a row a figure."""
     peers = results.peers(cases)
     units = list(dict.fromkeys(case.unit for case in cases))
-    head = f"work, {units[0]}" if len(units) == 1 else "work"
+    head = f"work, {units[0]}" if len(units) == 1 and units[0] else "work"
     rows = [(head, *(peer.label for peer in peers))]
     for case in cases:
-        for figure in case.figures:
-            label = case.label if len(case.figures) == 1 else f"{case.label}: {figure}"
+        shown = [figure for figure in case.figures if figure != "why"]
+        for figure in shown:
+            label = case.label if len(shown) == 1 else f"{case.label}: {figure}"
             if len(units) > 1:
                 label += f" ({case.unit})"
             rows.append((label, *(cell(results, case, peer, figure) for peer in peers)))

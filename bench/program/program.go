@@ -66,7 +66,8 @@ func (p *Program) Check(right bool, otherwise string) {
 	}
 }
 
-// Print writes the JSON line, with what was given, so that the harness sees that it was this that ran.
+// Print writes the JSON line, with what was given, so that the harness sees that it was this that
+// ran.
 func (p *Program) Print(figures ...Figure) {
 	var line strings.Builder
 	fmt.Fprintf(&line, `{"impl":%q,"case":%q`, p.impl, p.which)

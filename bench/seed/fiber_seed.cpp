@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The article's benchmark with Boost.Fiber: its channels, and fibers on one thread, which is how it is
-// commonly used. It has no select and no context: a worker pops and pushes. A buffered_channel of 1,024 holds
-// 1,023. `unbounded` is a fiber a job, each of which runs at once until it must wait (launch::dispatch):
-// with the other policy, all of them would be made before the first runs.
+// The article's benchmark with Boost.Fiber: its channels, and fibers on one thread, which is how
+// it is commonly used. It has no select and no context: a worker pops and pushes. A
+// buffered_channel of 1,024 holds 1,023. `unbounded` is a fiber a job, each of which runs at once
+// until it must wait (launch::dispatch): with the other policy, all of them would be made before
+// the first runs.
 #include <boost/fiber/all.hpp>
 #include <cstdint>
 #include <memory>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The article's benchmark with moodycamel's BlockingConcurrentQueue and threads. The queue has no bound, no
-// close and no select: there is no backpressure, and a worker ends when it receives the number 0.
+// The article's benchmark with moodycamel's BlockingConcurrentQueue and threads. The queue has no
+// bound, no close and no select: there is no backpressure, and a worker ends when it receives the
+// number 0.
 #include <concurrentqueue/blockingconcurrentqueue.h>
 
 #include <cstdint>

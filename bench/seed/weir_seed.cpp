@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The article's benchmark: the program of go_seed.go, part by part, and a further case, pool-ctx, in Weir's
-// own idiom: receive(ctx) and send(ctx, v) instead of a select. `unbounded` is a task a job. `cancel` has
-// `workers` waiters and `jobs` turns: its figure is the 99th percentile of the time from cancel() until the
-// last of them runs again.
+// The article's benchmark: the program of go_seed.go, part by part, and a further case, pool-ctx,
+// in Weir's own idiom: receive(ctx) and send(ctx, v) instead of a select. `unbounded` is a task a
+// job. `cancel` has `workers` waiters and `jobs` turns: its figure is the 99th percentile of the
+// time from cancel() until the last of them runs again.
 #include <weir/weir.hpp>
 
 #include <algorithm>

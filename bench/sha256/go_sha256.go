@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// goperf.dev's benchmark: jobs that hash "payload-<i>" with SHA-256, 10 workers, in Go. `bytes` pads the
-// payload. Figures: ns a job; serial, the same work in a loop on one core; efficiency = serial / (cores * ns).
+// goperf.dev's benchmark: jobs that hash "payload-<i>" with SHA-256, 10 workers, in Go. `bytes`
+// pads the payload. Figures: ns a job; serial, the same work in a loop on one core; efficiency =
+// serial / (cores * ns).
 package main
 
 import (

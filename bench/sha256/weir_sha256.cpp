@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// goperf.dev's benchmark: jobs that hash "payload-<i>" with SHA-256, 10 workers. `channel` is the program of
-// go_sha256.go, part by part; `pool` is Weir's own word for it. `bytes` pads the payload. The hash is nettle's.
-// Figures: ns a job; serial, the same work in a loop on one core; efficiency = serial / (cores * ns).
+// goperf.dev's benchmark: jobs that hash "payload-<i>" with SHA-256, 10 workers. `channel` is the
+// program of go_sha256.go, part by part; `pool` is Weir's own word for it. `bytes` pads the
+// payload. The hash is nettle's. Figures: ns a job; serial, the same work in a loop on one core;
+// efficiency = serial / (cores * ns).
 #include <nettle/sha2.h>
 #include <weir/weir.hpp>
 
@@ -48,7 +49,7 @@ std::uint64_t serial(const work& w) {
 }
 
 std::uint64_t with_channel(const work& w) {
-  const weir::channel<std::int64_t> jobs{static_cast<std::size_t>(w.jobs)};
+  const weir::channel<std::int64_t> jobs(static_cast<std::size_t>(w.jobs));
   std::atomic<std::uint64_t> sum{0};
   const weir::wait_group crew;
   for (std::int64_t n = 0; n < w.workers; ++n) {
@@ -66,8 +67,7 @@ std::uint64_t with_channel(const work& w) {
 
 std::uint64_t with_pool(const work& w) {
   std::atomic<std::uint64_t> sum{0};
-  weir::pool pool{
-      {.workers = static_cast<int>(w.workers), .queue = static_cast<std::size_t>(w.jobs)}};
+  weir::pool pool{{.workers = static_cast<int>(w.workers), .queue = w.jobs}};
   for (std::int64_t i = 0; i < w.jobs; ++i) {
     pool.post([&sum, i, bytes = w.bytes] { sum += hash(i, bytes); });
   }
