@@ -63,5 +63,6 @@ measuring thread's own).""",
         Plot("timers", "8 timers of 1 ms: 99th percentile of the lateness", TIMERS, figure="p99",
              log_y=True, y_label="ns"),
     ],
-    remarks=lambda results: losses(results, results.suite.cases, POOLS),
+    remarks=lambda results: losses(results, results.suite.cases,
+                                    ("onetbb", "asio", "std_thread")),
 )
