@@ -2,6 +2,7 @@
 """From jobs that are too small for a pool to jobs that hide its price."""
 import os
 
+from harness.stats import ratio
 from harness.suite import Case, Peer, Plot, Suite
 from harness.verdict import losses
 
@@ -13,7 +14,8 @@ ONE_EACH = ("std_async", "std_thread")
 AGAINST_IDEAL = ("ns", "slowdown")
 COMPUTE, WAIT = "jobs that compute", "jobs that wait, 8 workers"
 STREAMS, NOTHING = "streams that are not even", "jobs of nothing"
-WANTED = {1_000: 0.90, 10_000: 0.97, 100_000: 0.99}  # of the ideal
+WANTED = {1_000: 0.90, 10_000: 0.97, 100_000: 0.99}  # of the ideal, by Weir
+RIVALS = ("onetbb", "asio", *ONE_EACH)
 
 
 def case(label, which, grain, workers, jobs, few, group, **more):
@@ -48,14 +50,17 @@ def stream(label, which, **more):
 
 
 def remarks(results):
-    lines = ["Share of the ideal, ideal ÷ time:", ""]
-    for one in results.cases(COMPUTE):
-        shares = [f"{peer.label} {1 / results.median(one, peer.name, 'slowdown'):.1%}"
-                  for peer in results.peers([one]) if results.samples(one, peer.name)]
-        wanted = WANTED.get(one.params["grain"])
+    lines = ["How much of the CPUs becomes work: the time of `split` ÷ the peer's, round by round.",
+             ""]
+    for one in (*results.cases(COMPUTE), *results.cases(STREAMS)):
+        ideal = results.samples(one, "split")
+        shares = [f"{peer.label} {ratio(ideal, results.samples(one, peer.name)):.1%}"
+                  for peer in results.peers([one])
+                  if ideal and peer.name != "split" and results.samples(one, peer.name)]
+        wanted = WANTED.get(one.params.get("grain"))
         aim = f" (wanted of Weir: {wanted:.0%})" if wanted else ""
-        lines.append(f"- {one.label}{aim}: {', '.join(shares)}")
-    return [*lines, "", *losses(results, results.suite.cases, (*POOLS, *ONE_EACH))]
+        lines += [f"- {one.label}{aim}: {', '.join(shares)}"] if shares else []
+    return [*lines, "", *losses(results, results.suite.cases, RIVALS)]
 
 
 SUITE = Suite(
@@ -100,7 +105,11 @@ which any job may be a heavy one; and a producer that computes for 5 µs before 
     ],
     plots=[
         Plot("compute", "Jobs that compute: time ÷ ideal", COMPUTE, x="grain", figure="slowdown",
-             log_x=True, log_y=True, x_label="ns of work a job", y_label="time ÷ ideal"),
+             log_x=True, log_y=True, x_label="ns of work a job", y_label="time ÷ ideal",
+             peers=(*POOLS, "loop", "split")),
+        Plot("threads", "Jobs that compute, and a thread for each: time ÷ ideal", COMPUTE,
+             x="grain", figure="slowdown", log_x=True, log_y=True, x_label="ns of work a job",
+             y_label="time ÷ ideal", peers=("weir", "loop", *ONE_EACH)),
         Plot("wait", "Jobs that wait, 8 workers: time ÷ ideal", WAIT, x="grain", figure="slowdown",
              log_x=True, log_y=True, x_label="ns of waiting a job", y_label="time ÷ ideal"),
         Plot("streams", "Streams that are not even: time ÷ ideal", STREAMS, figure="slowdown",

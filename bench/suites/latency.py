@@ -54,13 +54,15 @@ measuring thread's own).""",
              figures=("cpu", "switches"), unit="a second", group=IDLE, peers=POOLS),
     ],
     plots=[
+        # Without the ideal: where nobody waits it is 0, which a logarithmic axis has not.
         Plot("median", "Submit to start, jobs of 20 µs: median", START, figure="p50", log_y=True,
-             y_label="ns"),
+             y_label="ns", peers=POOLS),
         Plot("p99", "Submit to start, jobs of 20 µs: 99th percentile", START, figure="p99",
-             log_y=True, y_label="ns"),
+             log_y=True, y_label="ns", peers=POOLS),
         Plot("wake", "A job for an idle pool: median", WAKE, figure="p50", y_label="ns"),
         Plot("timers", "8 timers of 1 ms: 99th percentile of the lateness", TIMERS, figure="p99",
              log_y=True, y_label="ns"),
     ],
-    remarks=lambda results: losses(results, results.suite.cases, POOLS),
+    remarks=lambda results: losses(results, results.suite.cases,
+                                    ("onetbb", "asio", "std_thread")),
 )

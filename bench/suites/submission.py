@@ -10,6 +10,7 @@ POOLS = ("weir", "weir_threads", "onetbb", "asio")
 # Some need microseconds where others need nanoseconds: fewer jobs make as long a sample.
 FEW = {"weir_threads": {"jobs": 50_000}, "asio": {"jobs": 50_000},
        "std_async": {"jobs": 3_000}, "std_thread": {"jobs": 3_000}}
+RIVALS = ("onetbb", "asio", "std_async", "std_thread")
 THREADS = {"post": ("std_thread",), "submit": ("std_async",)}
 
 
@@ -55,5 +56,5 @@ sums are checked.""",
     cases=[*rows("post", POST), *rows("submit", SUBMIT)],
     plots=[Plot("post", "An empty job, posted to a pool of 8", POST, log_y=True),
            Plot("submit", "An empty job with a future, in a pool of 8", SUBMIT, log_y=True)],
-    remarks=lambda results: losses(results, results.suite.cases, (*POOLS, *FEW)),
+    remarks=lambda results: losses(results, results.suite.cases, RIVALS),
 )
