@@ -317,7 +317,7 @@ WEIR_RULE(select_test, r26_cases_on_one_channel_are_served_evenly_after_a_wait) 
 
 // ---- cases that are kept ------------------------------------------------------------------------
 
-TEST(select_test, a_kept_case_stands_beside_others) {
+TEST(select_case_test, a_kept_case_stands_beside_others) {
   const channel<int> c{1};
   c.send(7);
   int got = 0;
@@ -327,7 +327,7 @@ TEST(select_test, a_kept_case_stands_beside_others) {
   EXPECT_EQ(select(kept, otherwise()), 1U);
 }
 
-TEST(select_test, a_case_that_was_sent_stays_spent_when_it_is_kept) {
+TEST(select_case_test, a_case_that_was_sent_stays_spent_when_it_is_kept) {
   const channel<std::string> c{2};
   std::string v(40, 'x');
   auto used = on_send(c, std::move(v));
@@ -349,7 +349,7 @@ struct boxed_string {
   }
 };
 
-TEST(select_test, a_case_that_was_not_chosen_takes_its_value_along_when_it_is_kept) {
+TEST(select_case_test, a_case_that_was_not_chosen_takes_its_value_along_when_it_is_kept) {
   const channel<boxed_string> c{1};
   c.send(boxed_string("first"));
   boxed_string v(std::string(40, 'y'));
