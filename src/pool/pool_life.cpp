@@ -7,6 +7,7 @@
 #include "pool/pool_core.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/pool_queue.hpp"
+#include "port/stack_memory.hpp"
 #include "runtime/runtime_core.hpp"
 #include "sync/wait.hpp"
 
@@ -325,9 +326,8 @@ pool_report pool_core::report() {
 std::size_t pool_core::memory_bound() {
   const std::lock_guard lock(lock_);
   const auto most = static_cast<double>(std::max(target_, options_.workers.max()));
-  const double stack = options_.host == host::threads
-                           ? 8.0 * 1024 * 1024
-                           : static_cast<double>(where_.stacks.stack_size());
+  const double stack = static_cast<double>(
+      options_.host == host::threads ? port::thread_stack_size() : where_.stacks.stack_size());
   const double bytes = static_cast<double>(sizeof *this) + most * stack +
                        (most + static_cast<double>(options_.queue)) * job_block_size;
   return bytes >= 0x1p63 ? std::numeric_limits<std::size_t>::max()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "port/stack_memory.hpp"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -37,6 +38,16 @@ void guard(std::byte* page) noexcept {
 std::size_t page_size() noexcept {
   static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   return size;
+}
+
+std::size_t thread_stack_size() noexcept {
+  std::size_t bytes = std::size_t{8} << 20U;  // the usual limit
+  pthread_attr_t attributes;
+  if (pthread_getattr_default_np(&attributes) == 0) {
+    (void)pthread_attr_getstacksize(&attributes, &bytes);
+    (void)pthread_attr_destroy(&attributes);
+  }
+  return bytes;
 }
 
 std::byte* map_stacks(std::size_t count, std::size_t bytes) noexcept {

@@ -7,6 +7,8 @@
 namespace weir::port {
 
 [[nodiscard]] std::size_t page_size() noexcept;
+/// What a std::thread's stack may grow to, as the limits of this process are.
+[[nodiscard]] std::size_t thread_stack_size() noexcept;
 
 /// Reserves `count` stacks of `bytes` each, side by side; null when the kernel refuses. Pages
 /// become real when touched. The lowest page of each is a guard, as long as guards can be had:

@@ -4,6 +4,8 @@
 // (`make long`).
 #include "support.hpp"
 
+#include <pthread.h>
+
 #include <fstream>
 #include <new>
 
@@ -84,6 +86,18 @@ TEST(memory_bound_test, it_is_what_the_workers_and_the_queue_can_hold) {
   EXPECT_LT(small.memory_bound(), 512 * 1024);
   EXPECT_GT(large.memory_bound(), 8 * 256 * 1024 + 100'000'000);
   EXPECT_LT(large.memory_bound(), 512'000'000);
+}
+
+TEST(memory_bound_test, a_thread_counts_with_the_stack_that_it_gets) {
+  pthread_attr_t attributes;
+  ASSERT_EQ(pthread_getattr_default_np(&attributes), 0);
+  std::size_t stack = 0;
+  ASSERT_EQ(pthread_attr_getstacksize(&attributes, &stack), 0);
+  const pool few{{.workers = 1, .queue = 1, .host = host::threads}};
+  const pool more{{.workers = 3, .queue = 1, .host = host::threads}};
+  EXPECT_GE(more.memory_bound() - few.memory_bound(), 2 * stack);
+  EXPECT_LT(more.memory_bound() - few.memory_bound(), 2 * stack + 4096);
+  ASSERT_EQ(pthread_attr_destroy(&attributes), 0);
 }
 
 }  // namespace
