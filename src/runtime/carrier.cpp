@@ -141,7 +141,7 @@ void carrier::task_main(carrier* here, void* left_context) noexcept {
   task* me = here->running_;
   ordered_after(me);
   here->arrive(left_context, me->shadow);
-  store_exceptions(*here->exceptions_, {});
+  store_exceptions(here->exceptions(), {});
   run_body(*me);
   current()->finish_current();
 }

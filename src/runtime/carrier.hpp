@@ -127,6 +127,9 @@ class carrier {
   friend class runtime_core;
   enum class leaving : std::uint8_t { nothing, parks, yields, ends };
 
+  [[nodiscard]] exception_state& exceptions() const noexcept {
+    return *static_cast<exception_state*>(exceptions_);
+  }
   void switch_from_task(task* me, leaving how);
   void ready_apart(task* t);
   void enter_task(task* t);
@@ -151,8 +154,8 @@ class carrier {
   relaxed<bool> base_wanted_{false};
   const bool directed_;  // by rt's director
   relaxed<std::int64_t> until_base_{0};
-  exception_state* exceptions_ = nullptr;  // of its thread; set by serve()
-  relaxed<task*> forced_{nullptr};         // by the director: runs at the next switch
+  relaxed<exception_state*> exceptions_{nullptr};  // of its thread; set by serve()
+  relaxed<task*> forced_{nullptr};                 // by the director: runs at the next switch
   relaxed<std::uint32_t> lazy_turns_{0};  // on a virtual clock: yields since anything else happened
   stack_shadow base_shadow_;
   stack_cache stacks_;

@@ -32,7 +32,7 @@ WEIR_HOT void carrier::arrive(void* left_context, stack_shadow& own) noexcept {
 
 WEIR_NO_ASAN WEIR_HOT void carrier::jump(stack_shadow& own, void* target, stack_shadow& to,
                                          bool last) {
-  const exception_state mine = load_exceptions(*exceptions_);
+  const exception_state mine = load_exceptions(exceptions());
   own.leave(to, last, &rt.ids);
   const boost::context::detail::transfer_t from =
       boost::context::detail::jump_fcontext(target, this);
@@ -41,7 +41,7 @@ WEIR_NO_ASAN WEIR_HOT void carrier::jump(stack_shadow& own, void* target, stack_
   auto* here = static_cast<carrier*>(from.data);
   ordered_after(here);
   here->arrive(from.fctx, own);
-  store_exceptions(*here->exceptions_, mine);
+  store_exceptions(here->exceptions(), mine);
 }
 
 WEIR_HOT void carrier::run_next(task* t) noexcept {
