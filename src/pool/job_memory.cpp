@@ -110,10 +110,7 @@ __attribute__((noinline)) void* allocate_job(std::size_t size) {
   if constexpr (every_block_anew) return ::operator new(size);
   if (size <= job_block_size) {
     if (free_block* b = own.pop()) {
-      // The next one's lines may be with the processor that ended its last job: fetch them already.
-      for (std::size_t i = 0; i < job_block_size; i += 64) {
-        __builtin_prefetch(reinterpret_cast<std::byte*>(own.head) + i, 1);
-      }
+      fetch_job_block(own.head);  // the processor that ended its last job may have it
       return b;
     }
     if (may_keep() && common().take(own)) return own.pop();

@@ -64,13 +64,6 @@ inline job* pool_core::best() noexcept {
   return found;
 }
 
-/// The next job was written by another processor, more often than not.
-inline void prefetch(const job* j) noexcept {
-  constexpr std::size_t line = 64;
-  const auto* const at = reinterpret_cast<const std::byte*>(j);
-  for (std::size_t i = 0; i < job_block_size; i += line) __builtin_prefetch(at + i, 1);
-}
-
 inline void pool_core::note_passed_over(std::size_t chosen) noexcept {
   for (std::size_t p = 0; p < queued_.size(); ++p) {
     if (p == chosen || queued_[p].empty()) {
@@ -94,7 +87,7 @@ inline job* pool_core::pick() noexcept {
   const job* const following = j->next;
   unqueue(*j);
   start(*j);
-  prefetch(following);
+  fetch_job_block(following);  // written by another processor, more often than not
   return j;
 }
 
