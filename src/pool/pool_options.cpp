@@ -24,10 +24,11 @@ void check_not_negative(const char* name, std::int64_t value) {
   if (value < 0) refuse(name, std::to_string(value), "is negative. Use 0 for none.");
 }
 
-void check_cost(const std::string& name, const cost& c) {
+/// For every job that is submitted: the names are put together only where one is needed.
+void check_cost(const char* name, const cost& c) {
   if (c.memory >= 0 && c.units >= 0) return;
-  check_not_negative((name + ".memory").c_str(), c.memory);
-  check_not_negative((name + ".units").c_str(), c.units);
+  check_not_negative((std::string(name) + ".memory").c_str(), c.memory);
+  check_not_negative((std::string(name) + ".units").c_str(), c.units);
 }
 
 void check_retry(const retry_policy& r, int least) {
@@ -98,7 +99,7 @@ pool_options checked(pool_options o) {
 }
 
 void check_job(const job_options& j, const pool_options& pool) {
-  if (j.cost.memory < 0 || j.cost.units < 0) check_cost("cost", j.cost);
+  check_cost("cost", j.cost);
   check_not_negative("timeout", j.timeout.count());
   check_retry(j.retry, 0);
   if (static_cast<unsigned>(j.priority) > static_cast<unsigned>(priority::low)) {
