@@ -113,14 +113,14 @@ void pool_core::check_alive(const job& j, const job_frame* own) {
     return;
   }
   ++(over != nullptr ? stats_.cancelled : stats_.rejected);
-  lock_.unlock();
+  unlock();
   throw_refused(over != nullptr ? over->error() : make_error_code(errc::closed));
 }
 
 bool pool_core::admit(ref<job>& given, const context* until, bool may_wait) {
   interruption_point("submit to a pool");
   refuse_if_forked();
-  if (!options_.tracer) return take_in(given, until, may_wait);
+  if (!options_.tracer) return come_in(given) || take_in(given, until, may_wait);
   trace_submitted(*given);
   try {
     const bool taken = take_in(given, until, may_wait);
@@ -133,11 +133,27 @@ bool pool_core::admit(ref<job>& given, const context* until, bool may_wait) {
   }
 }
 
+/// The short way, without the lock, for a job like most.
+bool pool_core::come_in(ref<job>& given) noexcept {
+  if (!inbox_.is_open()) return false;
+  job& j = *given;
+  if (j.extras || j.priority != priority::normal || !is_free(j.cost)) return false;
+  if (ctx_.cancelled()) return false;
+  j.state = job_state::queued;
+  j.since = now();
+  if (inbox_.push(j)) {
+    (void)given.detach();
+    return true;
+  }
+  j.state = job_state::fresh;
+  return false;
+}
+
 bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   job& j = *given;
   job_frame* const own = frame_here();
   wake_batch wakes;
-  lock_.lock();
+  lock();
   ++submitted_;
   ++operations_;
   check_alive(j, own);
@@ -148,7 +164,7 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
     const todo rest = settle(wakes);
     // The job may end this pool while we are at it.
     const auto keep = rest || !dropped.empty() ? ref<pool_core>::share(this) : ref<pool_core>();
-    lock_.unlock();
+    unlock();
     after_settling(wakes, rest);
     give_up(dropped, errc::dropped);
     return true;
@@ -192,20 +208,20 @@ bool pool_core::admit_when_full(ref<job>& given, const context* until, bool may_
   job& j = *given;
   if (!may_wait || options_.when_full == when_full::reject) {
     ++stats_.rejected;
-    lock_.unlock();
+    unlock();
     if (may_wait) throw_refused(errc::full);
     return false;
   }
   if (options_.when_full == when_full::run_in_caller ||
       (own != nullptr && options_.when_full == when_full::block)) {
     start(*given.detach());
-    lock_.unlock();
+    unlock();
     run_here(j, own);
     return true;
   }
   if (options_.when_full == when_full::block) return wait_for_room(given, until);
   ++stats_.dropped;  // drop_newest, or drop_oldest with nothing left to drop
-  lock_.unlock();
+  unlock();
   trace_unrun(j, job_end::dropped);
   j.give_up(errc::dropped);
   return true;
@@ -217,6 +233,7 @@ bool pool_core::wait_for_room(ref<job>& given, const context* until) {
   ++waiting_submitters_;
   note_grain();
   const auto queued = static_cast<std::size_t>(depth_);
+  open_inbox();
   if (wait_in(lock_, submitters_, node, until,
               {.kind = &room_wait, .object = this, .amount = queued})) {
     if (node.ok) {
@@ -227,12 +244,12 @@ bool pool_core::wait_for_room(ref<job>& given, const context* until) {
     throw_refused(ctx_.cancelled() ? ctx_.error() : make_error_code(errc::cancelled));
   }
   wake_batch wakes;
-  lock_.lock();
+  lock();
   --waiting_submitters_;
   ++stats_.cancelled;
   // The job behind may cost less; and this may have been the last thing wait() waited for.
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
   throw_refused(until->error());
 }
@@ -242,15 +259,15 @@ void pool_core::help(job& j) {
   job_frame* const own = frame_here();
   if (own == nullptr) return;
   wake_batch wakes;
-  lock_.lock();
+  lock();
   if (j.state != job_state::queued) {
-    lock_.unlock();
+    unlock();
     return;
   }
   unqueue(j);
   start(j);
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
   run_here(j, own);
 }
@@ -258,9 +275,9 @@ void pool_core::help(job& j) {
 void pool_core::cancel_queued(job& j, std::error_code why) {
   interruption_point("cancel in a pool");
   wake_batch wakes;
-  lock_.lock();
+  lock();
   if (j.state != job_state::queued) {
-    lock_.unlock();
+    unlock();
     return;
   }
   unqueue(j);
@@ -268,7 +285,7 @@ void pool_core::cancel_queued(job& j, std::error_code why) {
   ++stats_.cancelled;
   const ref<job> mine = ref<job>::adopt(&j);
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
   trace_unrun(j, job_end::cancelled);
   mine->give_up(why);

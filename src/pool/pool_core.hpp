@@ -2,8 +2,11 @@
 #pragma once
 // A pool without the types of its jobs: the queue, the workers, and who waits for what.
 //
-// One lock guards it all: a job that comes takes it once, and a worker takes it once between two
-// jobs, to hand in the one and to get the next. Nothing of the user's runs under it.
+// One lock guards it all: a worker takes it once between two jobs, to hand in the one and to get
+// the next. Nothing of the user's runs under it. A job that comes need not take it: while nobody has
+// to be told of one more job, the inbox is open (job_inbox.hpp). A worker that finds the next job in
+// the queue leaves the inbox as it is; everybody else has all of the pool, the inbox closed and what
+// was in it in the queue: lock() and unlock().
 //
 // Invariants, under the lock
 //   P1  a job that can start while a worker is idle is in that worker's hands, not in the queue;
@@ -13,6 +16,9 @@
 //   P3  a job is in one list: queued_[priority], running_ or retrying_, as its state says.
 //   P4  submitted == depth + waiting + retrying + running + done + failed + cancelled + rejected
 //       + dropped.
+//   P5  the inbox is open only while all workers there should be are there, and one is on its way,
+//       or none idle: who is busy looks when its job is over. And while nothing else is to be done
+//       for one more job; the places are what the queue has left.
 
 #include <array>
 #include <cstdint>
@@ -25,6 +31,7 @@
 #include <thread>
 #include <vector>
 
+#include "pool/job_inbox.hpp"
 #include "pool/sizing.hpp"
 #include "weir/detail/job.hpp"
 #include "weir/pool.hpp"
@@ -135,7 +142,20 @@ class pool_core : public shared_object {
   pool_core(cancellable_context own, pool_options options, make_state make);
   ~pool_core() override;
 
+  // All of the pool: with the inbox closed. Not from the worker's short way.
+  void lock() noexcept {
+    lock_.lock();
+    close_inbox();
+  }
+  void unlock() noexcept {
+    open_inbox();
+    lock_.unlock();
+  }
+  friend class std::lock_guard<pool_core>;
+
   // All of these with the lock held.
+  void close_inbox() noexcept;
+  void open_inbox() noexcept;
   void note_grain() noexcept;
   [[nodiscard]] bool may_start(const job& j) const noexcept;
   [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && stats_.running == 0; }
@@ -157,6 +177,7 @@ class pool_core : public shared_object {
   void note_passed_over(std::size_t chosen) noexcept;
   [[nodiscard]] job* best() noexcept;
   [[nodiscard]] job* pick() noexcept;
+  [[nodiscard]] job* pick_at_once() noexcept;
   void start(job& j) noexcept;
   /// What follows from a change: jobs to idle workers, room to submitters, news to who waits for
   /// the end.
@@ -176,6 +197,7 @@ class pool_core : public shared_object {
   void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
   [[nodiscard]] bool wait_for_end(const context* until, bool& ended);
   [[nodiscard]] pool_stats stats_locked() noexcept;
+  [[nodiscard]] bool come_in(ref<job>& given) noexcept;
   bool take_in(ref<job>& given, const context* until, bool may_wait);
   bool admit_when_full(ref<job>& given, const context* until, bool may_wait, job_frame* own);
   bool wait_for_room(ref<job>& given, const context* until);
@@ -233,6 +255,7 @@ class pool_core : public shared_object {
   const std::shared_ptr<weak_link> link_;
   after_func_handle on_parent_done_;
 
+  alignas(64) job_inbox inbox_;
   // In the order of use, not of ideas: what submitters and workers both touch for each job stands
   // first and close together, since each cache line of it travels between their processors.
   alignas(64) spin_lock lock_;    // guards everything below

@@ -90,11 +90,11 @@ void pool_core::describe(job& j, const context* ctx, job_options&& options) {
 void pool_core::close() {
   interruption_point("close of a pool");
   wake_batch wakes;
-  lock_.lock();
+  lock();
   closed_ = true;
   refuse_waiting(wakes, refused_closed);
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
 }
 
@@ -113,6 +113,7 @@ bool pool_core::wait_for_end(const context* until, bool& ended) {
   wait_node node;
   note_grain();
   const auto queued = static_cast<std::size_t>(depth_);
+  open_inbox();
   const bool in_time =
       wait_in(lock_, enders_, node, until, {.kind = &drain_wait, .object = this, .amount = queued});
   ended = in_time && node.ok;
@@ -126,11 +127,11 @@ bool pool_core::wait(const context* until) {
   bool ended = false;
   bool in_time = true;
   while (!ended && in_time) {
-    lock_.lock();
+    lock();
     if (drained()) {
       wake_batch wakes;
       end_waits(wakes, true);  // those that are in here as well: this job was the last to come
-      lock_.unlock();
+      unlock();
       wakes.wake_all();
       break;
     }
@@ -141,7 +142,7 @@ bool pool_core::wait(const context* until) {
     }
     wake_batch wakes;
     const todo rest = settle(wakes);
-    lock_.unlock();
+    unlock();
     after_settling(wakes, rest);
     run_here(*j, own);
   }
@@ -152,7 +153,7 @@ bool pool_core::wait(const context* until) {
 /// Counts the jobs of this stack that wait now, and did not already: they are not waited for.
 std::int64_t pool_core::mark_waiting(job_frame* own) {
   std::int64_t count = 0;
-  const std::lock_guard lock(lock_);
+  const std::lock_guard all(*this);
   for (job_frame* f = own; f != nullptr && !(f->pool == this && f->waits); f = f->below) {
     if (f->pool != this) continue;
     f->waits = true;
@@ -164,7 +165,7 @@ std::int64_t pool_core::mark_waiting(job_frame* own) {
 }
 
 void pool_core::unmark_waiting(job_frame* own, std::int64_t count) {
-  const std::lock_guard lock(lock_);
+  const std::lock_guard all(*this);
   inside_ -= count;
   for (job_frame* f = own; count > 0; f = f->below) {
     if (f->pool != this) continue;
@@ -197,12 +198,12 @@ job_list pool_core::take_queued() noexcept {
 
 void pool_core::cancel_all(std::error_code why) {
   wake_batch wakes;
-  lock_.lock();
+  lock();
   stopped_ = true;  // its context is done
   job_list jobs = take_queued();
   refuse_waiting(wakes, refused_cancelled);
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
   give_up(jobs, why);
 }
@@ -216,12 +217,12 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   interruption_point("stop of a pool");
   unrun_jobs result;
   wake_batch wakes;
-  lock_.lock();
+  lock();
   closed_ = stopped_ = true;
   job_list jobs = take_queued();
   refuse_waiting(wakes, refused_cancelled);
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
   result.report_ = report();  // before those that run hear of it
   cancel_(std::move(cause));
@@ -237,14 +238,15 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
 void pool_core::join() {
   const bool inside = frame_here() != nullptr;
   std::list<std::thread> threads;
-  lock_.lock();
+  lock();
   if (inside || all_ended()) {
     threads.swap(threads_);
-    lock_.unlock();
+    unlock();
   } else {
     wait_node node;
+    open_inbox();
     (void)wait_in(lock_, joiners_, node, nullptr, {.kind = &join_wait, .object = this});
-    const std::lock_guard lock(lock_);
+    const std::lock_guard all(*this);
     threads.swap(threads_);
   }
   for (std::thread& t : threads) {
@@ -259,31 +261,31 @@ void pool_core::join() {
 void pool_core::resize(worker_count n) {
   const int count = first_workers(n);
   wake_batch wakes;
-  lock_.lock();
+  lock();
   target_ = count;
   begin_to_adapt(n);
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
 }
 
 void pool_core::pause() {
-  const std::lock_guard lock(lock_);
+  const std::lock_guard all(*this);
   paused_ = !never_pauses_;
 }
 
 void pool_core::resume(bool for_good) {
   wake_batch wakes;
-  lock_.lock();
+  lock();
   paused_ = false;
   if (for_good) never_pauses_ = true;
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
 }
 
 int pool_core::target() {
-  const std::lock_guard lock(lock_);
+  const std::lock_guard all(*this);
   return static_cast<int>(target_);
 }
 
@@ -298,12 +300,12 @@ pool_stats pool_core::stats_locked() noexcept {
 }
 
 pool_stats pool_core::stats() {
-  const std::lock_guard lock(lock_);
+  const std::lock_guard all(*this);
   return stats_locked();
 }
 
 pool_timings pool_core::timings() {
-  const std::lock_guard lock(lock_);
+  const std::lock_guard all(*this);
   return timings_ ? *timings_ : pool_timings{};
 }
 
@@ -311,7 +313,7 @@ pool_report pool_core::report() {
   pool_report r;
   for (std::size_t room = 16;; room *= 2) {
     r.still_running.reserve(room);
-    const std::lock_guard lock(lock_);
+    const std::lock_guard all(*this);
     r.stats = stats_locked();
     if (r.stats.running > r.still_running.capacity()) continue;
     for (const job* j = running_.front(); j != nullptr; j = j->next) {
@@ -324,7 +326,7 @@ pool_report pool_core::report() {
 }
 
 std::size_t pool_core::memory_bound() {
-  const std::lock_guard lock(lock_);
+  const std::lock_guard all(*this);
   const auto most = static_cast<double>(std::max(target_, options_.workers.max()));
   const double stack = static_cast<double>(
       options_.host == host::threads ? port::thread_stack_size() : where_.stacks.stack_size());

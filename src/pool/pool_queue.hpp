@@ -37,6 +37,23 @@ inline bool pool_core::has_room(const job& j) const noexcept {
   return depth_ + retrying_count_ < options_.queue + hands;
 }
 
+/// P5: nobody comes in by the inbox from here on; what had come in is in the queue.
+inline void pool_core::close_inbox() noexcept {
+  const std::int64_t come = inbox_.close(queued_[std::size_t(priority::normal)]);
+  depth_ += come;
+  submitted_ += static_cast<std::uint64_t>(come);
+  operations_ += static_cast<std::uint32_t>(come);
+}
+
+inline void pool_core::open_inbox() noexcept {
+  const bool is_seen = workers_ == target_ && (idle_count_ == 0 || waking_ > 0);
+  const bool is_plain = !closed_ && !stopped_ && !paused_ && waiting_submitters_ == 0 &&
+                        inside_ == 0 && (watching_ || !watched_) && is_free(options_.queue_cost);
+  // The last place is left to whoever sees that idle workers are needed after all (P1).
+  const std::int64_t reserved = idle_count_ > 0 ? 1 : 0;
+  if (is_seen && is_plain) inbox_.open(options_.queue - depth_ - retrying_count_ - reserved);
+}
+
 inline void pool_core::enqueue(job& j) noexcept {
   j.state = job_state::queued;
   j.since = now();
@@ -131,6 +148,13 @@ inline bool pool_core::drained() const noexcept {
 
 inline bool pool_core::one_is_enough() const noexcept {
   return waking_ > 0 && depth_ + retrying_count_ < options_.queue && is_free(options_.queue_cost);
+}
+
+/// The worker's short way: the next job, if it is in the queue and nobody else is concerned. The
+/// inbox stays as it is: a job less in the queue changes nothing that P5 says.
+inline job* pool_core::pick_at_once() noexcept {
+  const bool is_next = all_queued_are_normal() && depth_ > 0;
+  return is_next && !closed_ && workers_ == target_ && concerns_nobody() ? pick() : nullptr;
 }
 
 /// How most changes end: there is nobody that they concern.

@@ -47,7 +47,7 @@ void pool_core::watch_later() {
       if (const ref<pool_core> core = link->core()) core->watch();
     });
   } catch (...) {  // no memory for a timer: the next job tries again
-    const std::lock_guard lock(lock_);
+    const std::lock_guard all(*this);
     watching_ = false;
   }
 }
@@ -67,12 +67,12 @@ void pool_core::watch() noexcept try {
     }
   }
   for (const stuck_job& s : stuck) report_stuck(s.name, s.age);
-  lock_.lock();
+  lock();
   held_ = hold;
   watching_ = false;
   adapt();
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
 } catch (...) {  // no memory to look with: later
   watch_later();

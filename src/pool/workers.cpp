@@ -95,7 +95,7 @@ void pool_core::start_worker(int number) {
   } catch (...) {
     bool alone = false;
     {
-      const std::lock_guard lock(lock_);
+      const std::lock_guard all(*this);
       --workers_;
       --starting_;
       ++ended_;
@@ -152,13 +152,24 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
     hand mine;
     std::optional<channel<std::monostate>> signal;
     lock_.lock();
-    if (std::exchange(first, false)) --starting_;
     if (finished != nullptr) settle_finished(*finished, v, wakes, signal);
-    const bool surplus = workers_ > target_ || (closed_ && nothing_queued());
-    job* const j = surplus ? nullptr : pick();
-    if (surplus) --workers_;
-    const todo rest = settle(wakes);
+    job* j = first ? nullptr : pick_at_once();
+    const bool at_once = j != nullptr;
+    bool surplus = false;
+    todo rest;
+    if (!at_once) {
+      close_inbox();
+      if (std::exchange(first, false)) --starting_;
+      surplus = workers_ > target_ || (closed_ && nothing_queued());
+      if (surplus) {
+        --workers_;
+      } else {
+        j = pick();
+      }
+      rest = settle(wakes);
+    }
     if (j != nullptr || surplus || finished != nullptr || rest || !wakes.empty()) {
+      if (!at_once) open_inbox();
       lock_.unlock();
       if (signal) signal->close();
       after_settling(wakes, rest);
@@ -172,11 +183,12 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
     admit_waiting(wakes);  // a free hand is room, and with a queue of 0 the only one
     if (!wakes.empty()) {
       --idle_count_;
-      lock_.unlock();
+      unlock();
       wakes.wake_all();
       continue;
     }
     note_grain();
+    open_inbox();
     (void)wait_in(lock_, idle_, node, nullptr, {.kind = &job_wait, .object = this});
     if (mine.given != nullptr) begin_after_wait();
     return mine.given;  // null: counted out by settle()
@@ -186,10 +198,10 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
 /// Awake, with a job: if there are more, the next worker is woken. (P1)
 void pool_core::begin_after_wait() {
   wake_batch wakes;
-  lock_.lock();
+  lock();
   --waking_;
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
 }
 
@@ -235,10 +247,10 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
   hand_in_begin(j, v);
   wake_batch wakes;
   std::optional<channel<std::monostate>> signal;
-  lock_.lock();
+  lock();
   settle_finished(j, v, wakes, signal);
   const todo rest = settle(wakes);
-  lock_.unlock();
+  unlock();
   if (signal) signal->close();
   after_settling(wakes, rest);
   hand_in_end(j, v);
@@ -369,9 +381,9 @@ void pool_core::try_later(job& j) {
 
 void pool_core::try_again(job& j) {
   wake_batch wakes;
-  lock_.lock();
+  lock();
   if (j.state != job_state::retrying) {  // stopped meanwhile
-    lock_.unlock();
+    unlock();
     return;
   }
   retrying_.remove(j);
@@ -379,7 +391,7 @@ void pool_core::try_again(job& j) {
   enqueue(j);
   const todo rest = settle(wakes);
   if (j.state == job_state::queued) j.stir(wakes);  // a job that waits for it may run it
-  lock_.unlock();
+  unlock();
   after_settling(wakes, rest);
 }
 

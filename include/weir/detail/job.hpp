@@ -146,6 +146,21 @@ class job_list {
     (tail_ != nullptr ? tail_->next : head_) = &j;
     tail_ = &j;
   }
+  /// Appends a chain from the newest to the oldest, linked by next, so that the oldest comes first.
+  /// `fetch` gets each job before it is touched.
+  template <class Fetch>
+  void append_reversed(job& newest, Fetch fetch) noexcept {
+    job* const last = tail_;
+    job* behind = nullptr;
+    for (job* j = &newest; j != nullptr;) {
+      fetch(j);
+      job* const older = std::exchange(j->next, behind);
+      j->prev = older != nullptr ? older : last;
+      behind = std::exchange(j, older);
+    }
+    (last != nullptr ? last->next : head_) = behind;
+    tail_ = &newest;
+  }
   void remove(job& j) noexcept {
     (j.prev != nullptr ? j.prev->next : head_) = j.next;
     (j.next != nullptr ? j.next->prev : tail_) = j.prev;
