@@ -19,12 +19,11 @@ namespace bench {
 /// A stream of jobs that compute, of two kinds.
 class stream {
  public:
-  stream(std::string which, std::int64_t jobs, std::int64_t grain)
-      : which_(std::move(which)), jobs_(jobs) {
-    const bool mixed = which_ == "turns_heavy" || which_ == "mixture";
-    const std::int64_t light = which_ == "compute" ? grain : 100;
-    kinds_ = {kind_of(light), kind_of(mixed ? 100'000 : light)};
-    if (which_ == "heavy_producer") between_ = kind_of(5'000);
+  stream(const std::string& which, std::int64_t jobs, std::int64_t grain)
+      : heavy_(heavy_in(which)), jobs_(jobs) {
+    const std::int64_t light = which == "compute" ? grain : 100;
+    kinds_ = {kind_of(light), kind_of(heavy_ != heavy::none ? 100'000 : light)};
+    if (which == "heavy_producer") between_ = kind_of(5'000);
     for (std::int64_t i = 0; i < jobs_; ++i) {
       const kind& k = of(i);
       sum_ += k.result;
@@ -54,11 +53,16 @@ class stream {
   }
 
  private:
+  enum class heavy { none, last, scattered };  // which jobs are
   struct kind {
     double ns = 0;
     std::uint64_t steps = 0;
     std::uint64_t result = 0;
   };
+  static heavy heavy_in(const std::string& which) {
+    if (which == "turns_heavy") return heavy::last;
+    return which == "mixture" ? heavy::scattered : heavy::none;
+  }
   static kind kind_of(std::int64_t ns) {
     const auto steps = steps_for(ns);
     return {static_cast<double>(ns), steps, spin(steps)};
@@ -69,12 +73,12 @@ class stream {
     return (x ^ (x >> 32)) * 0xD6E8FEB86659FD93U >> 32;
   }
   [[nodiscard]] const kind& of(std::int64_t i) const {
-    if (which_ == "turns_heavy") return kinds_[i < jobs_ / 100 * 99 ? 0 : 1];
-    if (which_ == "mixture") return kinds_[scattered(i) % 100 == 0 ? 1 : 0];
+    if (heavy_ == heavy::last) return kinds_[i < jobs_ / 100 * 99 ? 0 : 1];
+    if (heavy_ == heavy::scattered) return kinds_[scattered(i) % 100 == 0 ? 1 : 0];
     return kinds_[0];
   }
 
-  std::string which_;
+  heavy heavy_;
   std::int64_t jobs_;
   std::array<kind, 2> kinds_;
   kind between_;

@@ -62,11 +62,11 @@ pool_core::todo pool_core::settle_all(wake_batch& wakes) noexcept {
   admit_waiting(wakes);
   while (idle_count_ > 0 && depth_ > 0) {
     if (one_is_enough()) break;
-    job* const j = pick();
-    if (j == nullptr) break;
+    auto& to = *static_cast<hand*>(idle_.front()->value);
+    to.given = pick(to.worker);
+    if (to.given == nullptr) break;
     ++waking_;
     wait_node* const n = idle_.claim_front();
-    static_cast<hand*>(n->value)->given = j;
     --idle_count_;
     wakes.add(*n);
     admit_waiting(wakes);
@@ -214,7 +214,7 @@ bool pool_core::admit_when_full(ref<job>& given, const context* until, bool may_
   }
   if (options_.when_full == when_full::run_in_caller ||
       (own != nullptr && options_.when_full == when_full::block)) {
-    start(*given.detach());
+    start(*given.detach(), nullptr);
     unlock();
     run_here(j, own);
     return true;
@@ -265,7 +265,7 @@ void pool_core::help(job& j) {
     return;
   }
   unqueue(j);
-  start(j);
+  start(j, nullptr);
   const todo rest = settle(wakes);
   unlock();
   after_settling(wakes, rest);

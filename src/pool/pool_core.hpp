@@ -13,7 +13,8 @@
 //       unless another worker is on its way, which will see to it, and the queue has room for more.
 //       (Who posts many small jobs would otherwise pay for the wake-up of everybody.)
 //   P2  while a submitter waits there is no room for its job; they are served in order.
-//   P3  a job is in one list: queued_[priority], running_ or retrying_, as its state says.
+//   P3  a job is in one place: queued_[priority], a worker's current, running_ or retrying_, as its
+//       state says.
 //   P4  submitted == depth + waiting + retrying + running + done + failed + cancelled + rejected
 //       + dropped.
 //   P5  the inbox is open only while all workers there should be are there, and one is on its way,
@@ -63,6 +64,9 @@ enum class verdict { done, failed, cancelled, again };
 struct pool_worker {
   int number = 0;
   std::shared_ptr<void> state;  // pool<State>'s
+  // Under the pool's lock. Each worker's own, since another's would be another processor's.
+  job* current = nullptr;
+  pool_worker* next = nullptr;  // in crew_
 };
 
 /// A job that runs, on the stack of who runs it. They lie above each other where a job runs
@@ -137,6 +141,7 @@ class pool_core : public shared_object {
   /// Why who waited for room gets none: its node's weight.
   enum refusal : std::int64_t { refused_cancelled, refused_closed };
   struct hand {  // what an idle worker waits with: its node's value
+    pool_worker* worker;
     job* given = nullptr;
   };
   pool_core(cancellable_context own, pool_options options, make_state make);
@@ -158,7 +163,7 @@ class pool_core : public shared_object {
   void open_inbox() noexcept;
   void note_grain() noexcept;
   [[nodiscard]] bool may_start(const job& j) const noexcept;
-  [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && stats_.running == 0; }
+  [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && running_count_ == 0; }
   [[nodiscard]] bool has_room(const job& j) const noexcept;
   [[nodiscard]] bool nothing_queued() const noexcept { return depth_ == 0 && retrying_count_ == 0; }
   [[nodiscard]] bool drained() const noexcept;
@@ -176,9 +181,10 @@ class pool_core : public shared_object {
   }
   void note_passed_over(std::size_t chosen) noexcept;
   [[nodiscard]] job* best() noexcept;
-  [[nodiscard]] job* pick() noexcept;
-  [[nodiscard]] job* pick_at_once() noexcept;
-  void start(job& j) noexcept;
+  [[nodiscard]] job* pick(pool_worker* by) noexcept;
+  [[nodiscard]] job* pick_at_once(pool_worker* by) noexcept;
+  /// `by` is null for whoever runs it outside of a worker's loop.
+  void start(job& j, pool_worker* by) noexcept;
   /// What follows from a change: jobs to idle workers, room to submitters, news to who waits for
   /// the end.
   [[nodiscard]] todo settle(wake_batch& wakes) noexcept {
@@ -187,8 +193,10 @@ class pool_core : public shared_object {
   [[nodiscard]] todo settle_all(wake_batch& wakes) noexcept;
   void admit_waiting(wake_batch& wakes) noexcept;
   static void wake_list(wait_list& list, wake_batch& wakes) noexcept;
-  void retire(job& j, verdict v) noexcept;
-  void settle_finished(job& j, verdict& v, wake_batch& wakes,
+  void retire(job& j, pool_worker* by, verdict v) noexcept;
+  template <class F>
+  void for_each_running(F f) const;
+  void settle_finished(job& j, pool_worker* by, verdict& v, wake_batch& wakes,
                        std::optional<channel<std::monostate>>& signal) noexcept;
   void end_waits(wake_batch& wakes, bool ended) noexcept;
   void check_alive(const job& j, const job_frame* own);
@@ -219,7 +227,7 @@ class pool_core : public shared_object {
   void do_rest(todo rest);
   void start_worker(int number);
   void be_worker(int number);
-  [[nodiscard]] job* next_job(job* finished, verdict v, bool first);
+  [[nodiscard]] job* next_job(pool_worker& me, job* finished, verdict v, bool first);
   void begin_after_wait();
   void hand_in_begin(job& j, verdict v);
   void hand_in_end(job& j, verdict v);
@@ -256,20 +264,22 @@ class pool_core : public shared_object {
   after_func_handle on_parent_done_;
 
   alignas(64) job_inbox inbox_;
-  // In the order of use, not of ideas: what submitters and workers both touch for each job stands
-  // first and close together, since each cache line of it travels between their processors.
-  alignas(64) spin_lock lock_;    // guards everything below
+  // In the order of use, not of ideas. First what each job changes, close together, since each cache
+  // line of it travels between the processors; these come in pairs.
+  alignas(128) spin_lock lock_;   // guards everything below
   std::uint32_t operations_ = 0;  // since the scheduler last looked: how fine the work's grain is
-  bool closed_ = false;
+  std::int64_t depth_ = 0;        // in queued_
+  std::array<job_list, 3> queued_;
+  std::int64_t running_count_ = 0;
+  std::uint64_t done_ = 0;
+  // Then what each job looks at, and few change: it stays where it is read.
+  alignas(128) bool closed_ = false;
   bool stopped_ = false;  // no job is tried again
   bool paused_ = false;
   bool never_pauses_ = false;  // its destructor waits for the end
   bool held_ = false;          // by the brake: one job at a time
   bool watched_ = false;       // by watchdog, brake or sizing: watch() has something to look at
   bool watching_ = false;
-  std::int64_t depth_ = 0;  // in queued_
-  std::uint64_t submitted_ = 0;
-  std::array<job_list, 3> queued_;
   std::int64_t idle_count_ = 0;
   std::int64_t waking_ = 0;    // workers that were given a job, and have not begun with it
   std::int64_t starting_ = 0;  // workers that have been started and not asked for a job yet
@@ -280,12 +290,14 @@ class pool_core : public shared_object {
   wait_list idle_;
   wait_list submitters_;
   wait_list enders_;  // wait()
-  // Workers only, most of the time.
-  alignas(64) job_list running_;
-  pool_stats stats_;  // but for submitted
+  std::int64_t inside_ = 0;  // jobs that wait in wait() for the others
   std::array<int, 3> passed_over_{};
   cost running_cost_;
-  std::int64_t inside_ = 0;  // jobs that wait in wait() for the others
+  // The rest.
+  std::uint64_t submitted_ = 0;
+  pool_stats stats_;  // but for what has been counted above, and what stats() finds out
+  pool_worker* crew_ = nullptr;
+  job_list running_;  // outside of a worker's loop
   cost queued_cost_;
   job_list retrying_;
   wait_list joiners_;    // join()

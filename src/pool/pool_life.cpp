@@ -135,7 +135,7 @@ bool pool_core::wait(const context* until) {
       wakes.wake_all();
       break;
     }
-    job* const j = own != nullptr ? pick() : nullptr;
+    job* const j = own != nullptr ? pick(nullptr) : nullptr;
     if (j == nullptr) {
       in_time = wait_for_end(until, ended);
       continue;
@@ -292,6 +292,8 @@ int pool_core::target() {
 pool_stats pool_core::stats_locked() noexcept {
   pool_stats s = stats_;
   s.submitted = submitted_;
+  s.done = done_;
+  s.running = static_cast<std::uint64_t>(running_count_);
   s.depth = static_cast<std::uint64_t>(depth_ + retrying_count_ + waiting_submitters_);
   s.workers = static_cast<std::uint64_t>(workers_);
   s.idle = static_cast<std::uint64_t>(idle_count_);
@@ -316,11 +318,11 @@ pool_report pool_core::report() {
     const std::lock_guard all(*this);
     r.stats = stats_locked();
     if (r.stats.running > r.still_running.capacity()) continue;
-    for (const job* j = running_.front(); j != nullptr; j = j->next) {
-      const std::string* const name = j->name();
+    for_each_running([&](const job& j) {
+      const std::string* const name = j.name();
       r.still_running.push_back({name != nullptr ? *name : std::string("job"),
-                                 std::chrono::nanoseconds(now() - j->since)});
-    }
+                                 std::chrono::nanoseconds(now() - j.since)});
+    });
     return r;
   }
 }

@@ -24,7 +24,7 @@ inline bool fits(const cost& used, const cost& more, const cost& all) noexcept {
 /// Is there nothing but the pause in its way? The brake lets one run, so that the pool gets on.
 inline bool pool_core::may_start(const job& j) const noexcept {
   return fits(running_cost_, j.cost, options_.budget) &&
-         (!held_ || static_cast<std::int64_t>(stats_.running) <= inside_);
+         (!held_ || running_count_ <= inside_);
 }
 
 inline bool pool_core::has_room(const job& j) const noexcept {
@@ -92,23 +92,23 @@ inline void pool_core::note_passed_over(std::size_t chosen) noexcept {
 }
 
 /// Takes the next job out of the queue, if it may start.
-inline job* pool_core::pick() noexcept {
+inline job* pool_core::pick(pool_worker* by) noexcept {
   if (paused_) return nullptr;
   job* const j = best();
   if (j == nullptr || !may_start(*j)) return nullptr;
   if (all_queued_are_normal()) [[likely]] {
-    passed_over_ = {};
+    if (passed_over_ != decltype(passed_over_){}) passed_over_ = {};
   } else {
     note_passed_over(static_cast<std::size_t>(j->priority));
   }
   const job* const following = j->next;
   unqueue(*j);
-  start(*j);
+  start(*j, by);
   fetch_job_block(following);  // written by another processor, more often than not
   return j;
 }
 
-inline void pool_core::start(job& j) noexcept {
+inline void pool_core::start(job& j, pool_worker* by) noexcept {
   const std::int64_t queued_since = j.state == job_state::queued ? j.since : 0;
   j.state = job_state::running;
   j.since = now();
@@ -116,19 +116,27 @@ inline void pool_core::start(job& j) noexcept {
     timings_->waiting.record(
         std::chrono::nanoseconds(queued_since == 0 ? 0 : j.since - queued_since));
   }
-  running_.push_back(j);
-  ++stats_.running;
+  if (by != nullptr) {
+    by->current = &j;
+  } else {
+    running_.push_back(j);
+  }
+  ++running_count_;
   add(running_cost_, j.cost);
 }
 
-inline void pool_core::retire(job& j, verdict v) noexcept {
-  running_.remove(j);
-  --stats_.running;
+inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
+  if (by != nullptr) {
+    by->current = nullptr;
+  } else {
+    running_.remove(j);
+  }
+  --running_count_;
   ++operations_;
   if (timings_) timings_->running.record(std::chrono::nanoseconds(now() - j.since));
   subtract(running_cost_, j.cost);
   switch (v) {
-    case verdict::done: ++stats_.done; break;
+    case verdict::done: ++done_; break;
     case verdict::failed: ++stats_.failed; break;
     case verdict::cancelled: ++stats_.cancelled; break;
     case verdict::again:
@@ -141,9 +149,17 @@ inline void pool_core::retire(job& j, verdict v) noexcept {
   j.state = job_state::over;
 }
 
+template <class F>
+void pool_core::for_each_running(F f) const {
+  for (const pool_worker* w = crew_; w != nullptr; w = w->next) {
+    if (w->current != nullptr) f(*w->current);
+  }
+  for (job* j = running_.front(); j != nullptr; j = j->next) f(*j);
+}
+
 inline bool pool_core::drained() const noexcept {
   return nothing_queued() && waiting_submitters_ == 0 &&
-         static_cast<std::int64_t>(stats_.running) == inside_;
+         running_count_ == inside_;
 }
 
 inline bool pool_core::one_is_enough() const noexcept {
@@ -152,9 +168,9 @@ inline bool pool_core::one_is_enough() const noexcept {
 
 /// The worker's short way: the next job, if it is in the queue and nobody else is concerned. The
 /// inbox stays as it is: a job less in the queue changes nothing that P5 says.
-inline job* pool_core::pick_at_once() noexcept {
+inline job* pool_core::pick_at_once(pool_worker* by) noexcept {
   const bool is_next = all_queued_are_normal() && depth_ > 0;
-  return is_next && !closed_ && workers_ == target_ && concerns_nobody() ? pick() : nullptr;
+  return is_next && !closed_ && workers_ == target_ && concerns_nobody() ? pick(by) : nullptr;
 }
 
 /// How most changes end: there is nobody that they concern.

@@ -59,12 +59,12 @@ void pool_core::watch() noexcept try {
   {
     const std::lock_guard lock(lock_);
     const std::chrono::nanoseconds limit = options_.stuck_after;
-    for (job* j = running_.front(); j != nullptr && limit.count() > 0; j = j->next) {
-      const std::chrono::nanoseconds age(now() - j->since);
-      if (age < limit || j->reported) continue;
-      stuck.push_back({j->name() != nullptr ? *j->name() : std::string("job"), age});
-      j->reported = true;
-    }
+    for_each_running([&](job& j) {
+      const std::chrono::nanoseconds age(now() - j.since);
+      if (limit.count() == 0 || age < limit || j.reported) return;
+      stuck.push_back({j.name() != nullptr ? *j.name() : std::string("job"), age});
+      j.reported = true;
+    });
   }
   for (const stuck_job& s : stuck) report_stuck(s.name, s.age);
   lock();
@@ -87,7 +87,7 @@ void pool_core::adapt() noexcept {
   }
   const std::int64_t at = now();
   const std::int64_t cpu = cpu_used();
-  const std::uint64_t ended = stats_.done + stats_.failed + stats_.retried;
+  const std::uint64_t ended = done_ + stats_.failed + stats_.retried;
   const double passed = static_cast<double>(at - sample_since_);
   const double share = static_cast<double>(cpu - sample_cpu_) / std::max(passed, 1.0) /
                        static_cast<double>(where_.limit);

@@ -119,9 +119,13 @@ void pool_core::be_worker(int number) {
   } catch (...) {
     fail_all(std::current_exception());
   }
+  {
+    const std::lock_guard lock(lock_);
+    me.next = std::exchange(crew_, &me);
+  }
   verdict v = verdict::done;
   bool first = true;
-  for (job* j = nullptr; (j = next_job(j, v, std::exchange(first, false))) != nullptr;) {
+  for (job* j = nullptr; (j = next_job(me, j, v, std::exchange(first, false))) != nullptr;) {
     v = run(*j, &me);
   }
   try {
@@ -133,6 +137,9 @@ void pool_core::be_worker(int number) {
   wake_batch wakes;
   {
     const std::lock_guard lock(lock_);
+    pool_worker** at = &crew_;
+    while (*at != &me) at = &(*at)->next;
+    *at = me.next;
     ++ended_;
     if (all_ended()) wake_list(joiners_, wakes);
   }
@@ -141,7 +148,7 @@ void pool_core::be_worker(int number) {
 
 /// Hands in the finished job, if any, and waits for the next; null: this worker is to end, and has
 /// been counted out.
-job* pool_core::next_job(job* finished, verdict v, bool first) {
+job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) {
   interruption_point("next job of a pool");
   if (finished != nullptr) {
     hand_in_begin(*finished, v);
@@ -149,11 +156,11 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
   }
   for (;;) {
     wake_batch wakes;
-    hand mine;
+    hand mine{.worker = &me};
     std::optional<channel<std::monostate>> signal;
     lock_.lock();
-    if (finished != nullptr) settle_finished(*finished, v, wakes, signal);
-    job* j = first ? nullptr : pick_at_once();
+    if (finished != nullptr) settle_finished(*finished, &me, v, wakes, signal);
+    job* j = first ? nullptr : pick_at_once(&me);
     const bool at_once = j != nullptr;
     bool surplus = false;
     todo rest;
@@ -164,7 +171,7 @@ job* pool_core::next_job(job* finished, verdict v, bool first) {
       if (surplus) {
         --workers_;
       } else {
-        j = pick();
+        j = pick(&me);
       }
       rest = settle(wakes);
     }
@@ -248,7 +255,7 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
   wake_batch wakes;
   std::optional<channel<std::monostate>> signal;
   lock();
-  settle_finished(j, v, wakes, signal);
+  settle_finished(j, nullptr, v, wakes, signal);
   const todo rest = settle(wakes);
   unlock();
   if (signal) signal->close();
@@ -262,13 +269,13 @@ void pool_core::hand_in_begin(job& j, verdict v) {
 }
 
 /// Under the lock: it is counted, and published.
-void pool_core::settle_finished(job& j, verdict& v, wake_batch& wakes,
+void pool_core::settle_finished(job& j, pool_worker* by, verdict& v, wake_batch& wakes,
                                 std::optional<channel<std::monostate>>& signal) noexcept {
   if (v == verdict::again && stopped_) {  // since it was judged: there is no other attempt
     v = verdict::cancelled;
     j.last_error = error_of(errc::cancelled);
   }
-  retire(j, v);
+  retire(j, by, v);
   if (v == verdict::again) j.retain();  // for try_later(): whoever stops the pool takes the other
   if (v != verdict::again && !j.posted) {
     j.publish(std::exchange(j.last_error, nullptr), wakes, signal);
