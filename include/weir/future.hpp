@@ -33,7 +33,7 @@ namespace weir {
 namespace detail {
 [[noreturn]] void throw_no_state();
 /// Waits for one of several jobs; its index. False in `in_time` when ctx is done first.
-[[nodiscard]] std::size_t wait_any_job(const std::vector<job*>& jobs, const context* until,
+[[nodiscard]] std::size_t wait_any_job(const std::vector<awaited_job*>& jobs, const context* until,
                                        bool& in_time);
 }  // namespace detail
 
@@ -120,8 +120,8 @@ template <std::ranges::input_range Futures>
 
 namespace detail {
 template <class Futures>
-std::vector<job*> jobs_of(Futures& futures) {
-  std::vector<job*> jobs;
+std::vector<awaited_job*> jobs_of(Futures& futures) {
+  std::vector<awaited_job*> jobs;
   for (auto& f : futures) jobs.push_back(&f.state());
   return jobs;
 }

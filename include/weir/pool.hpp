@@ -252,9 +252,8 @@ class pool : public detail::pool_base {
   template <class F>
     requires detail::job_function<F, State>
   void post(F f) const {
-    job_of<F> j = make_job(std::move(f));
+    detail::ref<detail::job> j = make_posted(std::move(f));
     this->describe(*j);
-    j->posted = true;
     (void)this->admit(std::move(j), nullptr, true);
   }
   template <class F>
@@ -299,6 +298,11 @@ class pool : public detail::pool_base {
     return detail::make_ref<detail::function_job<F, State>>(std::move(f));
   }
   template <class F>
+  static detail::ref<detail::job> make_posted(F f) {
+    detail::check_callable(f, "pool");
+    return detail::make_ref<detail::posted_job<F, State>>(std::move(f));
+  }
+  template <class F>
   job_of<F> make_job(const context* ctx, job_options options, F f) const {
     job_of<F> j = make_job(std::move(f));
     this->describe(*j, ctx, std::move(options));
@@ -312,8 +316,8 @@ class pool : public detail::pool_base {
   }
   template <class F>
   void post_with(const context* ctx, job_options options, F f) const {
-    auto j = make_job(ctx, std::move(options), std::move(f));
-    j->posted = true;
+    detail::ref<detail::job> j = make_posted(std::move(f));
+    this->describe(*j, ctx, std::move(options));
     (void)this->admit(std::move(j), ctx, true);
   }
 };

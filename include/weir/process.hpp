@@ -204,7 +204,7 @@ class stream_state final : public stream_results<R> {
     return make_ref<one_job>(*this, index, std::move(*item));
   }
 
-  class one_job final : public job {
+  class one_job final : public awaited_job {
    public:
     one_job(stream_state& s, std::uint64_t index, T item)
         : stream_(s), index_(index), item_(std::move(item)) {

@@ -16,7 +16,7 @@ constexpr wait_kind future_wait{"wait for the job of a future"};
 
 }  // namespace
 
-void job::publish(std::exception_ptr error, wake_batch& wakes,
+void awaited_job::publish(std::exception_ptr error, wake_batch& wakes,
                   std::optional<channel<std::monostate>>& signal) noexcept {
   const std::lock_guard lock(lock_);
   error_ = std::move(error);
@@ -26,7 +26,7 @@ void job::publish(std::exception_ptr error, wake_batch& wakes,
   signal.swap(signal_);
 }
 
-void job::publish(std::exception_ptr error) noexcept {
+void awaited_job::publish(std::exception_ptr error) noexcept {
   wake_batch wakes;
   std::optional<channel<std::monostate>> signal;
   publish(std::move(error), wakes, signal);
@@ -36,27 +36,29 @@ void job::publish(std::exception_ptr error) noexcept {
 
 void job::give_up(std::error_code why) noexcept {
   drop_function();
-  publish(std::make_exception_ptr(std::system_error(why, "weir: job")));
+  if (awaited_job* const a = awaited()) {
+    a->publish(std::make_exception_ptr(std::system_error(why, "weir: job")));
+  }
   completed();
 }
 
-void job::stir(wake_batch& wakes) noexcept {
+void awaited_job::stir(wake_batch& wakes) noexcept {
   const std::lock_guard lock(lock_);
   while (wait_node* n = waiters_.claim_front()) wakes.add(*n);
 }
 
-bool job::done() noexcept {
+bool awaited_job::done() noexcept {
   const std::lock_guard lock(lock_);
   return done_;
 }
 
-ref<pool_core> job::pool() noexcept {
+ref<pool_core> awaited_job::pool() noexcept {
   // A job that is not done keeps its pool from ending; once it is done, pool_ is null.
   const std::lock_guard lock(lock_);
   return ref<pool_core>::share(pool_);
 }
 
-bool job::wait(const context* until) {
+bool awaited_job::wait(const context* until) {
   interruption_point("wait for a future");
   const context* own = extras && extras->ctx ? &*extras->ctx : nullptr;
   if (own != nullptr && own->done_core() == nullptr) own = nullptr;
@@ -87,7 +89,7 @@ bool job::wait(const context* until) {
   }
 }
 
-receiver<std::monostate> job::done_channel(bool may_run) {
+receiver<std::monostate> awaited_job::done_channel(bool may_run) {
   if (may_run) {
     if (const ref<pool_core> in = pool()) in->help(*this);
   }
@@ -109,14 +111,14 @@ void throw_no_state() {
       "was called before");
 }
 
-std::size_t wait_any_job(const std::vector<job*>& jobs, const context* until, bool& in_time) {
+std::size_t wait_any_job(const std::vector<awaited_job*>& jobs, const context* until, bool& in_time) {
   if (jobs.empty()) return 0;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (jobs[i]->done()) return i;
   }
   std::vector<select_case> cases;
   cases.reserve(jobs.size() + 1);
-  for (job* j : jobs) cases.emplace_back(on_receive(j->done_channel()));
+  for (awaited_job* j : jobs) cases.emplace_back(on_receive(j->done_channel()));
   if (until != nullptr) cases.emplace_back(on_done(*until));
   const std::size_t first = select(cases);
   in_time = first < jobs.size();
@@ -159,7 +161,7 @@ void unrun_jobs::run(std::size_t i) {
   std::exception_ptr error =
       mine->attempt(has_context ? *mine->extras->ctx : background(), nullptr);
   mine->drop_function();
-  mine->publish(std::move(error));
+  if (detail::awaited_job* const a = mine->awaited()) a->publish(std::move(error));
   mine->completed();
 }
 

@@ -13,7 +13,7 @@ inline constexpr std::size_t job_block_size = 256;
 inline void fetch_job_block(const void* block) noexcept {
   constexpr std::uintptr_t line = 64;
   const auto begin = reinterpret_cast<std::uintptr_t>(block);
-  for (std::uintptr_t at = begin; at != begin + job_block_size; at += line) {
+  for (std::uintptr_t at = begin; at != begin + 128; at += line) {
     __builtin_prefetch(reinterpret_cast<const void*>(at), 1);
   }
 }

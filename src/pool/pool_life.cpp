@@ -64,8 +64,8 @@ std::int64_t pool_core::now() const noexcept {
 void pool_core::describe(job& j) {
   if (options_.retry.attempts > 1) {
     describe(j, nullptr, {});
-  } else {
-    j.set_pool(this);
+  } else if (awaited_job* const a = j.awaited()) {
+    a->set_pool(this);
   }
 }
 
@@ -73,7 +73,7 @@ void pool_core::describe(job& j, const context* ctx, job_options&& options) {
   check_job(options, options_);
   j.priority = options.priority;
   j.cost = options.cost;
-  j.set_pool(this);
+  if (awaited_job* const a = j.awaited()) a->set_pool(this);
   // All of it now: once the job is in the queue, its future and its worker read it.
   if (options.retry.attempts == 0 && options_.retry.attempts > 1) options.retry = options_.retry;
   if (ctx == nullptr && options.timeout.count() == 0 && options.retry.attempts <= 1 &&
@@ -229,7 +229,7 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   while (job* j = jobs.front()) {
     jobs.remove(*j);
     trace_unrun(*j, job_end::returned);
-    j->leave_pool();
+    if (awaited_job* const a = j->awaited()) a->leave_pool();
     result.jobs_.push_back(ref<job>::adopt(j));
   }
   return result;

@@ -277,8 +277,8 @@ void pool_core::settle_finished(job& j, pool_worker* by, verdict& v, wake_batch&
   }
   retire(j, by, v);
   if (v == verdict::again) j.retain();  // for try_later(): whoever stops the pool takes the other
-  if (v != verdict::again && !j.posted) {
-    j.publish(std::exchange(j.last_error, nullptr), wakes, signal);
+  if (awaited_job* const a = j.awaited(); a != nullptr && v != verdict::again) {
+    a->publish(std::exchange(j.last_error, nullptr), wakes, signal);
   }
 }
 
@@ -397,7 +397,8 @@ void pool_core::try_again(job& j) {
   --retrying_count_;
   enqueue(j);
   const todo rest = settle(wakes);
-  if (j.state == job_state::queued) j.stir(wakes);  // a job that waits for it may run it
+  awaited_job* const a = j.awaited();
+  if (a != nullptr && j.state == job_state::queued) a->stir(wakes);  // a job that waits for it may run it
   unlock();
   after_settling(wakes, rest);
 }

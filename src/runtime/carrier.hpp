@@ -20,6 +20,7 @@
 #include "runtime/current.hpp"
 #include "runtime/grain.hpp"
 #include "runtime/lane.hpp"
+#include "runtime/raid_record.hpp"
 #include "runtime/random.hpp"
 #include "runtime/relaxed.hpp"
 #include "runtime/sanitizer.hpp"
@@ -105,6 +106,7 @@ class carrier {
   class lane lane;
   grain_meter grain;
   random_source random;
+  raid_record raids;
   relaxed<std::uint64_t> switches{0};  // for the watcher: does it get on?
   relaxed<std::uint64_t> started{0};   // tasks, by this carrier
   relaxed<std::uint64_t> finished{0};

@@ -67,10 +67,17 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
     return c.has_mail() || is_true(&stop_) || is_true(until) ||
            !c.idle.load(std::memory_order_seq_cst);
   };
-  // A short spin: whoever is active may be about to send something here.
+  // A short spin: whoever is active may be about to send something here, or has just begun with
+  // what takes long, and tasks wait behind it.
+  const bool may_raid = !clock.is_virtual() && c.raids.is_worth_a_try(clock);
+  if (may_raid) look_at_others();
   for (int i = 0; i < spin_rounds && others_active(c); ++i) {
     if (has_reason_to_leave()) return;
     relax_cpu();
+  }
+  if (may_raid && others_active(c) && raid_others(c)) {
+    c.raids.begin(clock);
+    return;
   }
   time_ns patience = deadlock_patience_ns;
   for (;;) {
@@ -168,6 +175,15 @@ bool runtime_core::others_active(const carrier& me) const noexcept {
     }
   }
   return false;
+}
+
+/// From here on raid_others() finds those stuck that do not get on.
+void runtime_core::look_at_others() {
+  const std::unique_lock lock(raid_m_, std::try_to_lock);
+  if (!lock) return;
+  const int n = known_carriers();
+  seen_.resize(static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) seen_[static_cast<std::size_t>(i)] = at(i).switches;
 }
 
 bool runtime_core::raid_others(carrier& thief) {

@@ -207,6 +207,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void wait_for_work(carrier& c, const std::atomic<bool>* until);
   [[nodiscard]] bool become_watcher(carrier& c) noexcept;
   void resign_as_watcher(carrier& c) noexcept;
+  void look_at_others();
   [[nodiscard]] bool raid_others(carrier& thief);
   [[nodiscard]] time_ns watch_until(carrier& watcher) noexcept;
   [[nodiscard]] bool others_active(const carrier& me) const noexcept;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// A job of a pool: the user's function, its result, and who waits for that. One block of memory,
-// which is recycled: after warm-up a job whose function and result are small allocates nothing.
+// A job of a pool: the user's function and, unless it is posted, its result and who waits for that.
+// One block of memory, which is recycled: after warm-up a job whose function and result are small
+// allocates nothing. A job often ends on another processor than the one it was made on: what it
+// has, it has in few cache lines.
 //
 // Who may touch what
 //   next, prev, state, since, and the fields of submission   under the pool's lock
 //   done_, error_, waiters_, signal_, pool_                   under the job's own lock, which is
-//                                                             taken after the pool's; nobody asks
-//                                                             for those of a posted job
+//                                                             taken after the pool's
 //   the function and the result    whoever runs it; after that, once done_, the future
 
 #include <chrono>
@@ -32,6 +33,7 @@
 namespace weir::detail {
 
 class pool_core;
+class awaited_job;
 
 enum class job_state : std::uint8_t { fresh, queued, running, retrying, over };
 
@@ -50,6 +52,8 @@ void deallocate_job(void* block, std::size_t size) noexcept;
 
 class job : public shared_object {
  public:
+  /// Posted: nobody waits for it. All others are awaited_jobs.
+  explicit job(bool is_posted) noexcept : posted(is_posted) {}
   static void* operator new(std::size_t size) { return allocate_job(size); }
   static void operator delete(void* block, std::size_t size) noexcept {
     deallocate_job(block, size);
@@ -79,16 +83,42 @@ class job : public shared_object {
   /// It is over and published; called once, without a lock, and may wait.
   virtual void completed() noexcept {}
 
+  /// drop_function(), publish(errc) and completed().
+  void give_up(std::error_code why) noexcept;
+  /// Null if it is posted.
+  [[nodiscard]] awaited_job* awaited() noexcept;
+  [[nodiscard]] const std::string* name() const noexcept {
+    return extras && !extras->name.empty() ? &extras->name : nullptr;
+  }
+
+  job* next = nullptr;
+  job* prev = nullptr;
+  job_state state = job_state::fresh;
+  weir::priority priority = weir::priority::normal;
+  const bool posted;
+  bool reported = false;  // as stuck
+  bool wants_context = false;
+  bool wants_state = false;
+  weir::cost cost;
+  std::int64_t since = 0;  // when it was queued; while it runs, when it started
+  std::unique_ptr<job_extras> extras;
+  std::exception_ptr last_error;  // of the last attempt; whoever runs it
+  std::uint64_t tag = 0;          // the tracer's
+};
+
+/// A job that somebody may wait for.
+class awaited_job : public job {
+ public:
+  awaited_job() noexcept : job(false) {}
+
   /// It is over, with this error or, if null, with its result. Wakes who waits; `signal` gets the
   /// channel that the caller has to close when it holds no lock.
   void publish(std::exception_ptr error, wake_batch& wakes,
                std::optional<channel<std::monostate>>& signal) noexcept;
-  /// Has those who wait look again whether they can run it.
-  void stir(wake_batch& wakes) noexcept;
   /// The same, all of it; no lock is held.
   void publish(std::exception_ptr error) noexcept;
-  /// drop_function(), publish(errc) and completed().
-  void give_up(std::error_code why) noexcept;
+  /// Has those who wait look again whether they can run it.
+  void stir(wake_batch& wakes) noexcept;
 
   [[nodiscard]] bool done() noexcept;
   /// Waits until it is over; false when ctx (if any) is done first. In a job of the same pool it
@@ -99,9 +129,6 @@ class job : public shared_object {
   /// Why it failed; once done.
   [[nodiscard]] std::exception_ptr take_error() noexcept { return std::move(error_); }
   [[nodiscard]] std::exception_ptr error() const noexcept { return error_; }
-  [[nodiscard]] const std::string* name() const noexcept {
-    return extras && !extras->name.empty() ? &extras->name : nullptr;
-  }
   /// The pool that it is in; kept alive.
   [[nodiscard]] ref<pool_core> pool() noexcept;
   /// While nobody else knows of it.
@@ -112,20 +139,6 @@ class job : public shared_object {
     pool_ = nullptr;
   }
 
-  job* next = nullptr;
-  job* prev = nullptr;
-  job_state state = job_state::fresh;
-  weir::priority priority = weir::priority::normal;
-  bool posted = false;
-  bool reported = false;  // as stuck
-  bool wants_context = false;
-  bool wants_state = false;
-  weir::cost cost;
-  std::int64_t since = 0;  // when it was queued; while it runs, when it started
-  std::uint64_t tag = 0;   // the tracer's
-  std::unique_ptr<job_extras> extras;
-  std::exception_ptr last_error;  // of the last attempt; whoever runs it
-
  private:
   spin_lock lock_;
   bool done_ = false;
@@ -134,6 +147,10 @@ class job : public shared_object {
   wait_list waiters_;
   std::optional<channel<std::monostate>> signal_;
 };
+
+inline awaited_job* job::awaited() noexcept {
+  return posted ? nullptr : static_cast<awaited_job*>(this);
+}
 
 /// A list of jobs; links are the jobs' own. The list owns a reference of each.
 class job_list {
@@ -210,7 +227,7 @@ using job_result =
     decltype(call_job<State>(std::declval<F&>(), std::declval<const context&>(), nullptr));
 
 template <class R>
-class result_job : public job {
+class result_job : public awaited_job {
  public:
   static_assert(!std::is_reference_v<R>, "a job's result is a value; return a pointer");
   /// Once done, and only once: the result, or its exception.
@@ -224,7 +241,7 @@ class result_job : public job {
 };
 
 template <>
-class result_job<void> : public job {
+class result_job<void> : public awaited_job {
  public:
   void take() {
     if (std::exception_ptr error = take_error()) std::rethrow_exception(std::move(error));
@@ -247,6 +264,28 @@ class function_job final : public result_job<job_result<F, State>> {
       } else {
         this->result_.emplace(call_job<State>(*f_, ctx, mine));
       }
+      return nullptr;
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
+  void drop_function() noexcept override { f_.reset(); }
+
+ private:
+  std::optional<F> f_;
+};
+
+/// Its result is discarded.
+template <class F, class State>
+class posted_job final : public job {
+ public:
+  explicit posted_job(F f) : job(true), f_(std::in_place, std::move(f)) {
+    this->wants_context = takes_context<F, State>;
+    this->wants_state = takes_state<F, State>;
+  }
+  std::exception_ptr attempt(const context& ctx, void* mine) noexcept override {
+    try {
+      (void)call_job<State>(*f_, ctx, mine);
       return nullptr;
     } catch (...) {
       return std::current_exception();
