@@ -17,7 +17,7 @@ constexpr wait_kind future_wait{"wait for the job of a future"};
 }  // namespace
 
 void awaited_job::publish(std::exception_ptr error, wake_batch& wakes,
-                  std::optional<channel<std::monostate>>& signal) noexcept {
+                          std::optional<channel<std::monostate>>& signal) noexcept {
   const std::lock_guard lock(lock_);
   error_ = std::move(error);
   done_ = true;
@@ -111,7 +111,8 @@ void throw_no_state() {
       "was called before");
 }
 
-std::size_t wait_any_job(const std::vector<awaited_job*>& jobs, const context* until, bool& in_time) {
+std::size_t wait_any_job(const std::vector<awaited_job*>& jobs, const context* until,
+                         bool& in_time) {
   if (jobs.empty()) return 0;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (jobs[i]->done()) return i;

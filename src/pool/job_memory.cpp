@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Memory for jobs. A block that a job has left is the next job's: first on the same thread, without
-// a lock; what a thread has too much of goes to a common list, for jobs are often made by one
-// thread and ended by another.
+// a lock; what a thread has too much of goes to a common depot, for jobs are often made by one
+// thread and ended by another. (Bonwick and Adams, "Magazines and Vmem", 2001.)
+#include <array>
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "pool/job_memory.hpp"
 #include "weir/detail/job.hpp"
@@ -26,61 +28,82 @@ constexpr bool every_block_anew = false;
 constexpr bool every_block_anew = false;
 #endif
 
-struct free_block {
-  free_block* next;
-};
+constexpr std::size_t magazine_size = 32;    // blocks that move between a thread and the depot
+constexpr std::size_t most_in_depot = 1024;  // full ones kept there: eight megabytes
+constexpr std::size_t fetched_ahead = 2;     // blocks
 
-/// A stack of free blocks.
-struct free_list {
-  free_block* head = nullptr;
-  int count = 0;
+/// Free blocks by their addresses: nobody has to touch a block, which another processor has in its
+/// cache, before it is somebody's job again.
+struct magazine {
+  magazine* next = nullptr;  // in the depot
+  std::size_t count = 0;
+  std::array<void*, magazine_size> blocks;
 
-  void push(free_block* b) noexcept {
-    b->next = head;
-    head = b;
-    ++count;
-  }
-  [[nodiscard]] free_block* pop() noexcept {
-    free_block* const b = head;
-    if (b != nullptr) {
-      head = b->next;
-      --count;
-    }
-    return b;
+  [[nodiscard]] bool is_full() const noexcept { return count == magazine_size; }
+  void push(void* block) noexcept { blocks[count++] = block; }
+  [[nodiscard]] void* pop() noexcept {
+    void* const block = blocks[--count];
+    if (count > fetched_ahead) fetch_job_block(blocks[count - 1 - fetched_ahead]);
+    return block;
   }
 };
 
-constexpr int batch = 32;             // what moves between a thread and the common list
-constexpr int common_batches = 1024;  // kept at most: six megabytes
+void free_magazine(magazine* m) noexcept {
+  if (m == nullptr) return;
+  while (m->count > 0) std::free(m->pop());
+  delete m;
+}
 
-/// Batches of free blocks, linked by their first blocks' second word.
-class common_blocks {
+/// Where threads exchange full magazines for empty ones.
+class magazine_depot {
  public:
-  [[nodiscard]] bool take(free_list& to) noexcept {
+  /// A full one for an empty one, or null.
+  [[nodiscard]] magazine* take_full(magazine* empty) noexcept {
     const std::lock_guard lock(lock_);
-    for (int i = 0; i < batch && blocks_.count > 0; ++i) to.push(blocks_.pop());
-    return to.count > 0;
+    magazine* const m = full_;
+    if (m == nullptr) return nullptr;
+    full_ = m->next;
+    --full_count_;
+    if (empty != nullptr) {
+      empty->next = empty_;
+      empty_ = empty;
+    }
+    return m;
   }
-  /// Gives back the batch; false if there are enough.
-  [[nodiscard]] bool give(free_list& from, int n) noexcept {
-    const std::lock_guard lock(lock_);
-    if (blocks_.count >= batch * common_batches) return false;
-    for (int i = 0; i < n; ++i) blocks_.push(from.pop());
-    return true;
+  /// An empty one, perhaps null, for a full one; what is too much is freed.
+  [[nodiscard]] magazine* take_empty(magazine* full) noexcept {
+    magazine* m = nullptr;
+    {
+      const std::lock_guard lock(lock_);
+      m = empty_;
+      if (m != nullptr) empty_ = m->next;
+      if (full != nullptr && full_count_ < most_in_depot) {
+        full->next = std::exchange(full_, full);
+        ++full_count_;
+        full = nullptr;
+      }
+    }
+    free_magazine(full);
+    return m != nullptr ? m : new (std::nothrow) magazine;
   }
 
  private:
-  spin_lock lock_;  // guards blocks_
-  free_list blocks_;
+  spin_lock lock_;  // guards the three below
+  magazine* full_ = nullptr;
+  magazine* empty_ = nullptr;
+  std::size_t full_count_ = 0;
 };
 
-common_blocks& common() {
-  static auto* const all = new common_blocks;  // outlives every thread
+magazine_depot& depot() {
+  static auto* const all = new magazine_depot;  // outlives every thread
   return *all;
 }
 
-/// A thread's own. Without a destructor, so that nothing has to be asked when it is used.
-constinit thread_local free_list own;
+/// A thread's own: one that it takes from and gives to, and one that is full or empty, so that
+/// neither many jobs made in a row nor many ended cost more than every 32nd a visit to the depot.
+/// Without a destructor, so that nothing has to be asked when it is used.
+constinit thread_local magazine* loaded = nullptr;
+constinit thread_local magazine* previous = nullptr;
 constinit thread_local bool thread_ended = false;
 
 /// Gives the thread's own back when it ends.
@@ -88,8 +111,8 @@ struct at_thread_end {
   void arm() const noexcept {}
   ~at_thread_end() {
     thread_ended = true;
-    if (common().give(own, own.count)) return;
-    while (free_block* b = own.pop()) std::free(b);
+    free_magazine(std::exchange(loaded, nullptr));
+    free_magazine(std::exchange(previous, nullptr));
   }
 };
 thread_local const at_thread_end end_of_thread;
@@ -102,6 +125,32 @@ thread_local const at_thread_end end_of_thread;
   return true;
 }
 
+/// Makes `loaded` one that has a block; false: there is none.
+[[nodiscard]] bool load_full() noexcept {
+  if (previous != nullptr && previous->count > 0) {
+    std::swap(loaded, previous);
+    return true;
+  }
+  if (!may_keep()) return false;
+  magazine* const m = depot().take_full(previous);
+  if (m == nullptr) return false;
+  previous = std::exchange(loaded, m);
+  return true;
+}
+
+/// Makes `loaded` one that has room; false: there is none.
+[[nodiscard]] bool load_empty() noexcept {
+  if (previous != nullptr && previous->count == 0) {
+    std::swap(loaded, previous);
+    return true;
+  }
+  if (!may_keep()) return false;
+  magazine* const m = depot().take_empty(std::exchange(previous, nullptr));
+  if (m == nullptr) return false;
+  previous = std::exchange(loaded, m);
+  return true;
+}
+
 }  // namespace
 
 // Not inlined: a task may be on another thread after anything that waits, and the address of a
@@ -109,11 +158,7 @@ thread_local const at_thread_end end_of_thread;
 __attribute__((noinline)) void* allocate_job(std::size_t size) {
   if constexpr (every_block_anew) return ::operator new(size);
   if (size <= job_block_size) {
-    if (free_block* b = own.pop()) {
-      fetch_job_block(own.head);  // the processor that ended its last job may have it
-      return b;
-    }
-    if (may_keep() && common().take(own)) return own.pop();
+    if ((loaded != nullptr && loaded->count > 0) || load_full()) return loaded->pop();
     size = job_block_size;
   }
   if (void* p = std::malloc(size)) return p;
@@ -125,18 +170,13 @@ __attribute__((noinline)) void deallocate_job(void* block, std::size_t size) noe
     ::operator delete(block);
     return;
   }
-  if (size > job_block_size) {
+  const bool is_kept =
+      size <= job_block_size && ((loaded != nullptr && !loaded->is_full()) || load_empty());
+  if (is_kept) {
+    loaded->push(block);
+  } else {
     std::free(block);
-    return;
   }
-  if (own.count == 0 && !may_keep()) {
-    std::free(block);
-    return;
-  }
-  own.push(static_cast<free_block*>(block));
-  if (own.count < 2 * batch) return;
-  if (common().give(own, batch)) return;
-  for (int i = 0; i < batch; ++i) std::free(own.pop());
 }
 
 }  // namespace weir::detail

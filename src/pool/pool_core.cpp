@@ -6,13 +6,17 @@
 #include <algorithm>
 
 #include "pool/pool_queue.hpp"
+#include "port/relax.hpp"
 #include "runtime/carrier.hpp"
 #include "runtime/process.hpp"
+#include "runtime/runtime_core.hpp"
 #include "sync/wait.hpp"
 
 namespace weir::detail {
 namespace {
 
+constexpr int hold_on_rounds = 500;         // some ten microseconds
+constexpr std::int64_t hold_on_queue = 64;  // for less there is not much to gain
 constexpr wait_kind room_wait{"submit to pool", "queued"};
 
 [[noreturn]] void throw_refused(std::error_code why) {
@@ -149,11 +153,30 @@ bool pool_core::come_in(ref<job>& given) noexcept {
   return false;
 }
 
+/// A thread's; a task had better let the workers have its carrier. The lock is held.
+bool pool_core::may_hold_on() noexcept {
+  return options_.when_full == when_full::block && options_.queue >= hold_on_queue &&
+         waiting_submitters_ == 0 && !paused_ && !closed_ && carrier::current() == nullptr &&
+         !where_.clock.is_virtual() && to_hold_on_.gives_way();
+}
+
+/// Gives the workers a moment to make room for many jobs, not only for one: to sleep, and to be
+/// woken for each, costs all of them microseconds. The lock is held, and again. (It does not count
+/// as submitted yet, and pushes in before nobody who waits.)
+void pool_core::hold_on() noexcept {
+  unlock();
+  const std::int64_t few = options_.queue - options_.queue / 16;
+  for (int i = 0; i < hold_on_rounds && depth_ > few; ++i) port::relax();
+  lock();
+  to_hold_on_.learn(depth_ <= few);
+}
+
 bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   job& j = *given;
   job_frame* const own = frame_here();
   wake_batch wakes;
   lock();
+  if (may_wait && own == nullptr && !has_room(j) && may_hold_on()) hold_on();
   ++submitted_;
   ++operations_;
   check_alive(j, own);

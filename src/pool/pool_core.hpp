@@ -3,10 +3,10 @@
 // A pool without the types of its jobs: the queue, the workers, and who waits for what.
 //
 // One lock guards it all: a worker takes it once between two jobs, to hand in the one and to get
-// the next. Nothing of the user's runs under it. A job that comes need not take it: while nobody has
-// to be told of one more job, the inbox is open (job_inbox.hpp). A worker that finds the next job in
-// the queue leaves the inbox as it is; everybody else has all of the pool, the inbox closed and what
-// was in it in the queue: lock() and unlock().
+// the next. Nothing of the user's runs under it. A job that comes need not take it: while there is
+// a backlog and nobody has to be told of one more job, the inbox is open (job_inbox.hpp). A worker
+// that finds the next job in the queue leaves the inbox as it is; everybody else has all of the
+// pool, the inbox closed and what was in it in the queue: lock() and unlock().
 //
 // Invariants, under the lock
 //   P1  a job that can start while a worker is idle is in that worker's hands, not in the queue;
@@ -34,6 +34,8 @@
 
 #include "pool/job_inbox.hpp"
 #include "pool/sizing.hpp"
+#include "runtime/relaxed.hpp"
+#include "runtime/reluctance.hpp"
 #include "weir/detail/job.hpp"
 #include "weir/pool.hpp"
 #include "weir/trace.hpp"
@@ -160,7 +162,7 @@ class pool_core : public shared_object {
 
   // All of these with the lock held.
   void close_inbox() noexcept;
-  void open_inbox() noexcept;
+  void open_inbox(bool for_the_first = false) noexcept;
   void note_grain() noexcept;
   [[nodiscard]] bool may_start(const job& j) const noexcept;
   [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && running_count_ == 0; }
@@ -209,6 +211,8 @@ class pool_core : public shared_object {
   bool take_in(ref<job>& given, const context* until, bool may_wait);
   bool admit_when_full(ref<job>& given, const context* until, bool may_wait, job_frame* own);
   bool wait_for_room(ref<job>& given, const context* until);
+  [[nodiscard]] bool may_hold_on() noexcept;
+  void hold_on() noexcept;
 
   // Without the lock.
   void trace_submitted(job& j) const noexcept;
@@ -227,6 +231,8 @@ class pool_core : public shared_object {
   void do_rest(todo rest);
   void start_worker(int number);
   void be_worker(int number);
+  [[nodiscard]] bool may_look_out() noexcept;
+  void look_out() noexcept;
   [[nodiscard]] job* next_job(pool_worker& me, job* finished, verdict v, bool first);
   void begin_after_wait();
   void hand_in_begin(job& j, verdict v);
@@ -264,11 +270,11 @@ class pool_core : public shared_object {
   after_func_handle on_parent_done_;
 
   alignas(64) job_inbox inbox_;
-  // In the order of use, not of ideas. First what each job changes, close together, since each cache
+  // In the order of use, not of ideas. First what each job changes, close together: each cache
   // line of it travels between the processors; these come in pairs.
-  alignas(128) spin_lock lock_;   // guards everything below
-  std::uint32_t operations_ = 0;  // since the scheduler last looked: how fine the work's grain is
-  std::int64_t depth_ = 0;        // in queued_
+  alignas(128) spin_lock lock_;     // guards everything below
+  std::uint32_t operations_ = 0;    // since the scheduler last looked: how fine the work's grain is
+  relaxed<std::int64_t> depth_{0};  // in queued_
   std::array<job_list, 3> queued_;
   std::int64_t running_count_ = 0;
   std::uint64_t done_ = 0;
@@ -281,7 +287,8 @@ class pool_core : public shared_object {
   bool watched_ = false;       // by watchdog, brake or sizing: watch() has something to look at
   bool watching_ = false;
   std::int64_t idle_count_ = 0;
-  std::int64_t waking_ = 0;    // workers that were given a job, and have not begun with it
+  std::int64_t waking_ = 0;    // workers that were given a job and have not begun with it, or that
+                               // look out for one
   std::int64_t starting_ = 0;  // workers that have been started and not asked for a job yet
   std::int64_t workers_ = 0;
   std::int64_t target_;
@@ -289,13 +296,16 @@ class pool_core : public shared_object {
   std::int64_t waiting_submitters_ = 0;
   wait_list idle_;
   wait_list submitters_;
-  wait_list enders_;  // wait()
+  wait_list enders_;         // wait()
   std::int64_t inside_ = 0;  // jobs that wait in wait() for the others
   std::array<int, 3> passed_over_{};
   cost running_cost_;
   // The rest.
   std::uint64_t submitted_ = 0;
   pool_stats stats_;  // but for what has been counted above, and what stats() finds out
+  // Whether it pays to spin for the next job, and for room, before sleeping.
+  reluctance to_look_out_{6};
+  reluctance to_hold_on_{6};
   pool_worker* crew_ = nullptr;
   job_list running_;  // outside of a worker's loop
   cost queued_cost_;

@@ -23,8 +23,7 @@ inline bool fits(const cost& used, const cost& more, const cost& all) noexcept {
 
 /// Is there nothing but the pause in its way? The brake lets one run, so that the pool gets on.
 inline bool pool_core::may_start(const job& j) const noexcept {
-  return fits(running_cost_, j.cost, options_.budget) &&
-         (!held_ || running_count_ <= inside_);
+  return fits(running_cost_, j.cost, options_.budget) && (!held_ || running_count_ <= inside_);
 }
 
 inline bool pool_core::has_room(const job& j) const noexcept {
@@ -45,7 +44,9 @@ inline void pool_core::close_inbox() noexcept {
   operations_ += static_cast<std::uint32_t>(come);
 }
 
-inline void pool_core::open_inbox() noexcept {
+/// If P5 lets it, and more jobs are likely to come: to open and close it costs more than the lock.
+inline void pool_core::open_inbox(bool for_the_first) noexcept {
+  if (depth_ == 0 && !for_the_first) return;
   const bool is_seen = workers_ == target_ && (idle_count_ == 0 || waking_ > 0);
   const bool is_plain = !closed_ && !stopped_ && !paused_ && waiting_submitters_ == 0 &&
                         inside_ == 0 && (watching_ || !watched_) && is_free(options_.queue_cost);
@@ -58,13 +59,13 @@ inline void pool_core::enqueue(job& j) noexcept {
   j.state = job_state::queued;
   j.since = now();
   queued_[static_cast<std::size_t>(j.priority)].push_back(j);
-  ++depth_;
+  depth_ += 1;
   add(queued_cost_, j.cost);
 }
 
 inline void pool_core::unqueue(job& j) noexcept {
   queued_[static_cast<std::size_t>(j.priority)].remove(j);
-  --depth_;
+  depth_ -= 1;
   subtract(queued_cost_, j.cost);
 }
 
@@ -97,7 +98,7 @@ inline job* pool_core::pick(pool_worker* by) noexcept {
   job* const j = best();
   if (j == nullptr || !may_start(*j)) return nullptr;
   if (all_queued_are_normal()) [[likely]] {
-    if (passed_over_ != decltype(passed_over_){}) passed_over_ = {};
+    if (passed_over_[0] + passed_over_[1] + passed_over_[2] != 0) passed_over_ = {};
   } else {
     note_passed_over(static_cast<std::size_t>(j->priority));
   }
@@ -158,8 +159,7 @@ void pool_core::for_each_running(F f) const {
 }
 
 inline bool pool_core::drained() const noexcept {
-  return nothing_queued() && waiting_submitters_ == 0 &&
-         running_count_ == inside_;
+  return nothing_queued() && waiting_submitters_ == 0 && running_count_ == inside_;
 }
 
 inline bool pool_core::one_is_enough() const noexcept {

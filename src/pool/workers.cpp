@@ -9,6 +9,8 @@
 #include "pool/pool_core.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/pool_queue.hpp"
+#include "port/relax.hpp"
+#include "runtime/carrier.hpp"
 #include "runtime/random.hpp"
 #include "runtime/runtime_core.hpp"
 #include "sync/wait.hpp"
@@ -19,6 +21,7 @@ namespace weir::detail {
 namespace {
 
 constexpr wait_kind job_wait{"wait for a job of pool"};
+constexpr int lookout_rounds = 200;                            // some microseconds
 constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested job should find
 
 [[nodiscard]] std::exception_ptr error_of(std::error_code code) {
@@ -184,6 +187,10 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
       if (j != nullptr || surplus) return j;
       continue;  // now there is time to wait
     }
+    if (may_look_out()) {
+      look_out();
+      continue;
+    }
     wait_node node;
     node.value = &mine;
     ++idle_count_;
@@ -200,6 +207,34 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     if (mine.given != nullptr) begin_after_wait();
     return mine.given;  // null: counted out by settle()
   }
+}
+
+/// Under the lock: nobody else is on the way, and there is no task that waits for this carrier.
+bool pool_core::may_look_out() noexcept {
+  if (waking_ > 0 || closed_ || paused_ || where_.directed_by != nullptr ||
+      where_.clock.is_virtual()) {
+    return false;
+  }
+  const carrier* const c = carrier::current();
+  return (c == nullptr || c->lane.count() == 0) && to_look_out_.gives_way();
+}
+
+/// Looks out for a job, for a moment. `lock_` is held, and then not. While it lasts this worker is
+/// one that is on its way (P1).
+void pool_core::look_out() noexcept {
+  ++waking_;
+  open_inbox(true);
+  lock_.unlock();
+  const carrier* const c = carrier::current();
+  bool comes = false;
+  for (int i = 0; i < lookout_rounds && !comes; ++i) {
+    port::relax();
+    comes = inbox_.has_any() || depth_ > 0;
+    if (c != nullptr && (c->lane.count() > 0 || c->has_mail())) break;
+  }
+  const std::lock_guard all(*this);
+  --waking_;
+  to_look_out_.learn(comes);
 }
 
 /// Awake, with a job: if there are more, the next worker is woken. (P1)
@@ -398,7 +433,8 @@ void pool_core::try_again(job& j) {
   enqueue(j);
   const todo rest = settle(wakes);
   awaited_job* const a = j.awaited();
-  if (a != nullptr && j.state == job_state::queued) a->stir(wakes);  // a job that waits for it may run it
+  if (a != nullptr && j.state == job_state::queued)
+    a->stir(wakes);  // a job that waits for it may run it
   unlock();
   after_settling(wakes, rest);
 }

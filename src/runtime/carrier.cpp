@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "port/barrier.hpp"
+#include "port/thread_time.hpp"
 #include "runtime/runtime_core.hpp"
 #include "runtime/switching.hpp"
 
@@ -78,10 +79,20 @@ void carrier::enter_task(task* t) {
   return lane.pop();
 }
 
+/// Since it was last asked.
+bool carrier::was_preempted() noexcept {
+  const std::int64_t now = port::preemptions();
+  return std::exchange(preemptions_, now) != now;
+}
+
 void carrier::end_window() {
   const time_ns now = rt.clock.now();
   until_base_ -= grain.switches();
-  grain.measure(now);
+  if (grain.is_long(now) && was_preempted()) {
+    grain.restart(now);  // it says nothing about the work
+  } else {
+    grain.measure(now);
+  }
   if (rt.timers->next_due() <= now) base_wanted_ = true;
   if (grain.coarse() && rt.has_spare() && lane.count() > 0) {
     task_chain half = lane.give_half();
@@ -225,13 +236,15 @@ bool carrier::post(task_chain tasks) {
     while (task* t = tasks.pop_front()) mail_.push_back(t);
     mail_count_ = mail_.count;
   }
-  if (!wake()) rt.note_surplus();  // it is busy: perhaps for long
+  // It is busy, perhaps for long. If it only has not fallen asleep yet, it sees to it itself.
+  // Ordering: seq_cst; after the mail was written under the lock, see resign_as_watcher().
+  if (!wake() && !idle.load(std::memory_order_seq_cst)) rt.note_surplus();
   return true;
 }
 
-bool carrier::has_mail_for_sure() noexcept {
+std::uint32_t carrier::mail_for_sure() noexcept {
   const std::lock_guard lock(mail_lock_);
-  return mail_.count != 0;
+  return mail_.count;
 }
 
 bool carrier::wake() noexcept {

@@ -84,7 +84,7 @@ class carrier {
   [[nodiscard]] bool has_mail() const noexcept { return mail_count_ != 0; }
   /// The truth, for one who has announced that it will sleep: either it sees the mail, or whoever
   /// posts later, under the same lock, sees the announcement.
-  [[nodiscard]] bool has_mail_for_sure() noexcept;
+  [[nodiscard]] std::uint32_t mail_for_sure() noexcept;
   /// From now on post() works; the thread that will serve() may still be on its way.
   void attach() noexcept;
   /// From now on it does not; gives what was left in inbox and lane. By the thread that served.
@@ -146,6 +146,7 @@ class carrier {
   void yield_interrupted();
   void fire_timers();
   void end_window();
+  [[nodiscard]] bool was_preempted() noexcept;
   void take_mail();
   [[nodiscard]] bool share(task* t);
 
@@ -156,6 +157,7 @@ class carrier {
   relaxed<bool> base_wanted_{false};
   const bool directed_;  // by rt's director
   relaxed<std::int64_t> until_base_{0};
+  std::int64_t preemptions_ = 0;                   // of its thread, when it was last looked at
   relaxed<exception_state*> exceptions_{nullptr};  // of its thread; set by serve()
   relaxed<task*> forced_{nullptr};                 // by the director: runs at the next switch
   relaxed<std::uint32_t> lazy_turns_{0};  // on a virtual clock: yields since anything else happened

@@ -44,6 +44,8 @@ class grain_meter {
     const std::int64_t fitting = switches * window_ns / std::max<time_ns>(spent, 1);
     open(now, std::clamp<std::int64_t>(std::min(fitting, window_ * 4), 1, window_max));
   }
+  /// Is the window, if it ends now, so long that the kernel may have run something else in it?
+  [[nodiscard]] bool is_long(time_ns now) const noexcept { return now - since_ > 4 * window_ns; }
   /// Starts anew after a time that was not work, with a window of one switch: what comes may be of
   /// another kind.
   void restart(time_ns now) noexcept { open(now, 1); }

@@ -190,7 +190,7 @@ void runtime_core::describe_rest(long& sleeping_threads, std::uint64_t& waiting,
     happened += c.switches + c.rests;
     // Ordering: relaxed; `happened` tells whether it has changed since.
     if (!c.attached.load(std::memory_order_relaxed)) continue;
-    may_go_on = may_go_on || c.lane.count() > 0 || c.has_mail_for_sure();
+    may_go_on = may_go_on || c.lane.count() > 0 || c.mail_for_sure() != 0;
     if (c.sleeps()) sleeping_threads += 1;
   }
   const std::lock_guard lock(m_);

@@ -10,13 +10,11 @@
 
 #include <algorithm>
 
+#include "port/relax.hpp"
+#include "port/thread_time.hpp"
 #include "runtime/deadlock.hpp"
 #include "runtime/monitor.hpp"
 #include "runtime/runtime_core.hpp"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace weir::detail {
 namespace {
@@ -24,14 +22,6 @@ namespace {
 constexpr int spin_rounds = 200;              // some microseconds
 constexpr time_ns watch_first_ns = 200'000;   // how often the watcher looks, at first
 constexpr std::uint32_t watch_round_max = 5;  // and doubling up to 6.4 ms
-
-void relax_cpu() noexcept {
-#if defined(__x86_64__)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 bool is_true(const std::atomic<bool>* flag) noexcept {
   // Ordering: seq_cst; see the top of this file: after asleep_ was written, by one that may sleep.
@@ -73,9 +63,9 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
   if (may_raid) look_at_others();
   for (int i = 0; i < spin_rounds && others_active(c); ++i) {
     if (has_reason_to_leave()) return;
-    relax_cpu();
+    port::relax();
   }
-  if (may_raid && others_active(c) && raid_others(c)) {
+  if (may_raid && others_active(c) && raid_who_computes(c)) {
     c.raids.begin(clock);
     return;
   }
@@ -87,7 +77,7 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
     time_ns wake_at = watcher ? watch_until(c) : never;
     const bool might_be_last = watcher && wake_at == never;
     if (might_be_last) wake_at = steady_now() + patience;
-    if (!has_reason_to_leave() && !c.has_mail_for_sure() && wake_at > clock.now() &&
+    if (!has_reason_to_leave() && c.mail_for_sure() == 0 && wake_at > clock.now() &&
         !clock.is_virtual()) {
       port::futex_wait(c.asleep_, 1, wake_at);
     }
@@ -105,7 +95,7 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
       if (advance_virtual_clock()) return;
       // Ordering: seq_cst; as above, with all there is to wait for looked at once more.
       c.asleep_.store(1, std::memory_order_seq_cst);
-      if (!has_reason_to_leave() && !c.has_mail_for_sure()) {
+      if (!has_reason_to_leave() && c.mail_for_sure() == 0) {
         port::futex_wait(c.asleep_, 1, never);
       }
       // Ordering: seq_cst; as above.
@@ -141,7 +131,8 @@ void runtime_core::resign_as_watcher(carrier& c) noexcept {
   if (watcher == &c) watcher_.store(nullptr, std::memory_order_seq_cst);
   watch_armed_.store(false, std::memory_order_seq_cst);
   // The timers need a keeper, and those that are active a watcher: this one may be busy for long.
-  if (timers->next_due() != never || c.has_mail() || c.lane.count() > 0 || others_active(c)) {
+  // It begins with its first task, and only those behind that have to wait.
+  if (timers->next_due() != never || c.mail_for_sure() + c.lane.count() > 1 || others_active(c)) {
     arm_watch();
   }
 }
@@ -177,13 +168,43 @@ bool runtime_core::others_active(const carrier& me) const noexcept {
   return false;
 }
 
-/// From here on raid_others() finds those stuck that do not get on.
+/// From here on those are found stuck that do not get on.
 void runtime_core::look_at_others() {
   const std::unique_lock lock(raid_m_, std::try_to_lock);
   if (!lock) return;
   const int n = known_carriers();
   seen_.resize(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) seen_[static_cast<std::size_t>(i)] = at(i).switches;
+}
+
+/// Does it compute, at this moment? One that does not get on may also have been preempted; who took
+/// its work then would only keep it from its processor.
+bool runtime_core::computes(const carrier& c, std::uint64_t switches) noexcept {
+  const std::int64_t used = port::thread_time(c.thread_id);
+  const time_ns began = steady_now();
+  for (int i = 0; i < spin_rounds; ++i) port::relax();
+  const std::int64_t used_since = port::thread_time(c.thread_id) - used;
+  return used >= 0 && used_since > (steady_now() - began) / 2 && c.switches == switches;
+}
+
+/// Half of what waits behind somebody's long piece of work.
+bool runtime_core::raid_who_computes(carrier& thief) {
+  const std::unique_lock lock(raid_m_, std::try_to_lock);
+  if (!lock) return false;
+  for (std::size_t i = 0; i < seen_.size(); ++i) {
+    carrier& c = at(static_cast<int>(i));
+    // Ordering: relaxed; hints. The gate decides.
+    if (&c == &thief || c.lane.count() == 0 || c.switches != seen_[i] ||
+        !c.attached.load(std::memory_order_relaxed) || c.idle.load(std::memory_order_relaxed) ||
+        !computes(c, seen_[i])) {
+      continue;
+    }
+    task_chain loot = c.lane.raid();
+    if (loot.count == 0) continue;
+    while (task* t = loot.pop_front()) thief.lane.push_back(t);
+    return true;
+  }
+  return false;
 }
 
 bool runtime_core::raid_others(carrier& thief) {

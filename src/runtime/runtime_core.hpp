@@ -208,6 +208,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   [[nodiscard]] bool become_watcher(carrier& c) noexcept;
   void resign_as_watcher(carrier& c) noexcept;
   void look_at_others();
+  [[nodiscard]] static bool computes(const carrier& c, std::uint64_t switches) noexcept;
+  [[nodiscard]] bool raid_who_computes(carrier& thief);
   [[nodiscard]] bool raid_others(carrier& thief);
   [[nodiscard]] time_ns watch_until(carrier& watcher) noexcept;
   [[nodiscard]] bool others_active(const carrier& me) const noexcept;

@@ -5,11 +5,8 @@
 #include <time.h>
 
 #include "port/barrier.hpp"
+#include "port/relax.hpp"
 #include "weir/detail/interruption.hpp"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace weir::detail {
 
@@ -22,18 +19,12 @@ namespace weir::detail {
 
 namespace {
 
-void spin_once() noexcept {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
-
 /// The longer one waits, the more one gives up.
 void wait_a_moment(int round) noexcept {
   constexpr int spins = 64;     // a holder that runs is done by then
   constexpr int yields = 1024;  // one that was preempted gets to run
   if (round < spins) {
-    spin_once();
+    port::relax();
   } else if (round < yields) {
     sched_yield();
   } else {

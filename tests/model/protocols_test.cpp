@@ -362,7 +362,7 @@ struct idle_with_flags {
   void end() {}
 };
 
-/// What is made is mail, under its lock: carrier::post(), has_mail() and has_mail_for_sure().
+/// What is made is mail, under its lock: carrier::post(), has_mail() and mail_for_sure().
 struct idle_with_mail {
   static constexpr int threads = 2;
   sleeper s;
@@ -379,14 +379,13 @@ struct idle_with_mail {
       return;
     }
     while (hint.load(relaxed) == 0) {
-      s.sleep_unless([this] {
-        return hint.load(relaxed) != 0 || (flaw() != hint_only && has_mail_for_sure());
-      });
+      s.sleep_unless(
+          [this] { return hint.load(relaxed) != 0 || (flaw() != hint_only && mail_for_sure()); });
     }
-    check(has_mail_for_sure(), "no mail");
+    check(mail_for_sure(), "no mail");
   }
   void end() {}
-  bool has_mail_for_sure() {
+  bool mail_for_sure() {
     lock.lock();
     const bool any_mail = mail != 0;
     lock.unlock();
