@@ -42,7 +42,7 @@ class spin_lock {
       : patience_(patience), growth_(growth) {}
 
   void lock() noexcept {
-    if (!lock_as_owner()) lock_shared();
+    if (!lock_as_owner()) lock_otherwise();
   }
   /// The short way of lock(), for the first thread that the lock is biased to; false if it is not,
   /// and while a director is at work, whose threads never become owners.
@@ -90,11 +90,16 @@ class spin_lock {
     return false;
   }
 
-  [[gnu::noinline]] void lock_shared() noexcept {
-    const thread_token me = this_thread_token();
+  /// For a later owner; apart from lock_shared(), so that it need not save what that needs.
+  [[gnu::noinline]] void lock_otherwise() noexcept {
     // Ordering: relaxed; as in lock_as_owner(). A later owner, or nobody's and far away.
     const thread_token owner = owner_.load(std::memory_order_relaxed);
-    if (owner - me < biases && enter(owner, inside_[owner - me])) return;
+    const thread_token i = owner - this_thread_token();
+    if (i >= biases || !enter(owner, inside_[i])) lock_shared();
+  }
+
+  [[gnu::noinline]] void lock_shared() noexcept {
+    const thread_token me = this_thread_token();
     // Ordering: acquire; pairs with the release in unlock(): we see all the last holder wrote.
     if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
       wait_for_holder();
