@@ -21,7 +21,7 @@ namespace weir::detail {
 namespace {
 
 constexpr wait_kind job_wait{"wait for a job of pool"};
-constexpr int lookout_rounds = 200;                            // some microseconds
+constexpr int lookout_rounds = 1500;                            // some microseconds
 constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested job should find
 
 [[nodiscard]] std::exception_ptr error_of(std::error_code code) {
