@@ -432,9 +432,9 @@ void pool_core::try_again(job& j) {
   --retrying_count_;
   enqueue(j);
   const todo rest = settle(wakes);
-  awaited_job* const a = j.awaited();
-  if (a != nullptr && j.state == job_state::queued)
+  if (awaited_job* const a = j.awaited(); a != nullptr && j.state == job_state::queued) {
     a->stir(wakes);  // a job that waits for it may run it
+  }
   unlock();
   after_settling(wakes, rest);
 }
