@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "pool/pool_queue.hpp"
-#include "port/relax.hpp"
 #include "runtime/carrier.hpp"
 #include "runtime/process.hpp"
 #include "runtime/runtime_core.hpp"
@@ -15,7 +14,7 @@
 namespace weir::detail {
 namespace {
 
-constexpr int hold_on_rounds = 500;         // some ten microseconds
+constexpr time_ns hold_on_ns = 10'000;
 constexpr std::int64_t hold_on_queue = 64;  // for less there is not much to gain
 constexpr wait_kind room_wait{"submit to pool", "queued"};
 
@@ -166,7 +165,7 @@ bool pool_core::may_hold_on() noexcept {
 void pool_core::hold_on() noexcept {
   unlock();
   const std::int64_t few = options_.queue - options_.queue / 16;
-  for (int i = 0; i < hold_on_rounds && depth_ > few; ++i) port::relax();
+  spin_until(where_.clock, hold_on_ns, [&] { return depth_ <= few; });
   lock();
   to_hold_on_.learn(depth_ <= few);
 }

@@ -9,9 +9,9 @@
 #include "pool/pool_core.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/pool_queue.hpp"
-#include "port/relax.hpp"
 #include "runtime/carrier.hpp"
 #include "runtime/random.hpp"
+#include "runtime/reluctance.hpp"
 #include "runtime/runtime_core.hpp"
 #include "sync/wait.hpp"
 #include "weir/sync.hpp"
@@ -21,7 +21,9 @@ namespace weir::detail {
 namespace {
 
 constexpr wait_kind job_wait{"wait for a job of pool"};
-constexpr int lookout_rounds = 1500;                            // some microseconds
+// As long as it takes to be woken, on a busy machine: so it costs at most twice what it may save.
+// (Karlin, Manasse, McGeoch and Owicki, "Competitive randomized algorithms", 1990, on spinning.)
+constexpr time_ns lookout_ns = 50'000;
 constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested job should find
 
 [[nodiscard]] std::exception_ptr error_of(std::error_code code) {
@@ -227,11 +229,10 @@ void pool_core::look_out() noexcept {
   lock_.unlock();
   const carrier* const c = carrier::current();
   bool comes = false;
-  for (int i = 0; i < lookout_rounds && !comes; ++i) {
-    port::relax();
+  spin_until(where_.clock, lookout_ns, [&] {
     comes = inbox_.has_any() || depth_ > 0;
-    if (c != nullptr && (c->lane.count() > 0 || c->has_mail())) break;
-  }
+    return comes || (c != nullptr && (c->lane.count() > 0 || c->has_mail()));
+  });
   const std::lock_guard all(*this);
   --waking_;
   to_look_out_.learn(comes);

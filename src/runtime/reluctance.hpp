@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// For what is worth trying only if it often pays: each time that it did not doubles how many
-// occasions are left out before the next.
+// For what is worth trying only if it often pays, as to spin for a moment before one sleeps: each
+// time that it did not doubles how many occasions are left out before the next.
 
 #include <algorithm>
 #include <cstdint>
+
+#include "port/relax.hpp"
+#include "runtime/clock.hpp"
 
 namespace weir::detail {
 
@@ -25,5 +28,18 @@ class reluctance {
   unsigned exponent_ = 0;
   std::uint32_t left_out_ = 0;  // since the last
 };
+
+/// Until it has happened, or for so long.
+template <class Happened>
+void spin_until(const runtime_clock& clock, time_ns longest, Happened happened) {
+  constexpr int rounds = 32;  // between two looks at the clock
+  const time_ns end = clock.now() + longest;
+  do {
+    for (int i = 0; i < rounds; ++i) {
+      if (happened()) return;
+      port::relax();
+    }
+  } while (clock.now() < end);
+}
 
 }  // namespace weir::detail
