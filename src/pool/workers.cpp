@@ -213,12 +213,13 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
 
 /// Under the lock: nobody else is on the way, and there is no task that waits for this carrier.
 bool pool_core::may_look_out() noexcept {
-  if (waking_ > 0 || closed_ || paused_ || where_.directed_by != nullptr ||
+  // What is queued, and was not picked, may not start yet: to look out for that would not end.
+  if (waking_ > 0 || depth_ > 0 || closed_ || paused_ || where_.directed_by != nullptr ||
       where_.clock.is_virtual()) {
     return false;
   }
   const carrier* const c = carrier::current();
-  return (c == nullptr || c->lane.count() == 0) && to_look_out_.gives_way();
+  return (c == nullptr || (c->lane.count() == 0 && !c->has_mail())) && to_look_out_.gives_way();
 }
 
 /// Looks out for a job, for a moment. `lock_` is held, and then not. While it lasts this worker is
@@ -229,7 +230,9 @@ void pool_core::look_out() noexcept {
   lock_.unlock();
   const carrier* const c = carrier::current();
   bool comes = false;
-  spin_until(where_.clock, lookout_ns, [&] {
+  time_ns longest = lookout_ns;
+  if (c != nullptr) longest = std::min(longest, where_.timers->next_due() - where_.clock.now());
+  spin_until(where_.clock, longest, [&] {
     comes = inbox_.has_any() || depth_ > 0;
     return comes || (c != nullptr && (c->lane.count() > 0 || c->has_mail()));
   });

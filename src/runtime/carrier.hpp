@@ -157,7 +157,8 @@ class carrier {
   relaxed<bool> base_wanted_{false};
   const bool directed_;  // by rt's director
   relaxed<std::int64_t> until_base_{0};
-  std::int64_t preemptions_ = 0;                   // of its thread, when it was last looked at
+  relaxed<bool> left_one_out_{false};              // the last window was not measured
+  relaxed<std::int64_t> preemptions_{0};           // of its thread, when it was last looked at
   relaxed<exception_state*> exceptions_{nullptr};  // of its thread; set by serve()
   relaxed<task*> forced_{nullptr};                 // by the director: runs at the next switch
   relaxed<std::uint32_t> lazy_turns_{0};  // on a virtual clock: yields since anything else happened

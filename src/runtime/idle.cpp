@@ -125,7 +125,12 @@ void runtime_core::resign_as_watcher(carrier& c) noexcept {
   // Ordering: seq_cst; arm_watch() may have found c idle, and woken it to watch, when it was on its
   // way out: it, too, sees to it that somebody does.
   carrier* const watcher = watcher_.load(std::memory_order_seq_cst);
-  if (watcher != nullptr && watcher != &c) return;
+  if (watcher != nullptr && watcher != &c) {
+    // It may have looked before c had what c has taken from others, or what came by mail while c
+    // was still idle to whoever sent it.
+    if (c.mail_for_sure() + c.lane.count() > 1) note_surplus();
+    return;
+  }
   // Ordering: seq_cst for both, in this order: arm_watch() sets the second and then looks at the
   // first, so either it finds no watcher and makes one, or what it set is cleared here.
   if (watcher == &c) watcher_.store(nullptr, std::memory_order_seq_cst);
@@ -173,8 +178,8 @@ void runtime_core::look_at_others() {
   const std::unique_lock lock(raid_m_, std::try_to_lock);
   if (!lock) return;
   const int n = known_carriers();
-  seen_.resize(static_cast<std::size_t>(n));
-  for (int i = 0; i < n; ++i) seen_[static_cast<std::size_t>(i)] = at(i).switches;
+  glimpsed_.resize(static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) glimpsed_[static_cast<std::size_t>(i)] = at(i).switches;
 }
 
 /// Does it compute, at this moment? One that does not get on may also have been preempted; who took
@@ -191,12 +196,12 @@ bool runtime_core::computes(const carrier& c, std::uint64_t switches) noexcept {
 bool runtime_core::raid_who_computes(carrier& thief) {
   const std::unique_lock lock(raid_m_, std::try_to_lock);
   if (!lock) return false;
-  for (std::size_t i = 0; i < seen_.size(); ++i) {
+  for (std::size_t i = 0; i < glimpsed_.size(); ++i) {
     carrier& c = at(static_cast<int>(i));
     // Ordering: relaxed; hints. The gate decides.
-    if (&c == &thief || c.lane.count() == 0 || c.switches != seen_[i] ||
+    if (&c == &thief || c.lane.count() == 0 || c.switches != glimpsed_[i] ||
         !c.attached.load(std::memory_order_relaxed) || c.idle.load(std::memory_order_relaxed) ||
-        !computes(c, seen_[i])) {
+        !computes(c, glimpsed_[i])) {
       continue;
     }
     task_chain loot = c.lane.raid();
