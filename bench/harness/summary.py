@@ -32,7 +32,7 @@ def found_for(results, case, figure):
         samples = results.samples(case, "weir", figure)
         return f"{figure} {stats.summary(samples)}" if samples else None
     others = [suite.yardstick] if suite.yardstick != "weir" else [
-        peer.name for peer in suite.peers if peer.name != "weir"]
+        peer.name for peer in suite.peers if not peer.name.startswith("weir")]
     asked = "weir" if suite.yardstick != "weir" else None
     ratios = {name: results.ratio(case, asked or name) for name in others}
     known = [f"{'Weir / ' if asked else ''}{label_of(suite, name)}"

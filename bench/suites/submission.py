@@ -18,7 +18,7 @@ def rows(case, group):
     for way, params in WAYS.items():
         also = THREADS[case] if params == WAYS["from a plain thread"] else ()
         yield Case(way, case, {"workers": 8, **params, "jobs": 300_000}, quick={"jobs": 20_000},
-                   only=FEW, group=group, peers=(*POOLS, *also))
+                   only=FEW, group=group, peers=(*POOLS, *also), aim={"ratio": "> 1"})
 
 
 POST, SUBMIT = "post: no result", "submit: a result for each, through a future"
