@@ -54,17 +54,24 @@ class channel_state;
 /// A key of with_value, with its type erased: equal when type and value are equal.
 class value_key {
  public:
+  explicit value_key(const std::type_info& type) noexcept : type_(&type) {}
   virtual ~value_key() = default;
+  /// `other` has the same type.
   [[nodiscard]] virtual bool equals(const value_key& other) const = 0;
+  [[nodiscard]] bool has_type_of(const value_key& other) const noexcept {
+    return type_ == other.type_ || *type_ == *other.type_;
+  }
+
+ private:
+  const std::type_info* type_;
 };
 
 template <std::equality_comparable K>
 class typed_key final : public value_key {
  public:
-  explicit typed_key(K k) : key_(std::move(k)) {}
+  explicit typed_key(K k) : value_key(typeid(K)), key_(std::move(k)) {}
   [[nodiscard]] bool equals(const value_key& other) const override {
-    const auto* same = dynamic_cast<const typed_key*>(&other);
-    return same != nullptr && same->key_ == key_;
+    return static_cast<const typed_key&>(other).key_ == key_;
   }
 
  private:

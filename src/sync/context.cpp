@@ -29,7 +29,7 @@ context_state::~context_state() {
 
 const std::any* context_state::find(const value_key& wanted) const {
   for (const context_state* s = this; s != nullptr; s = s->parent_.get()) {
-    if (s->key && s->key->equals(wanted)) return &s->value;
+    if (s->key && s->key->has_type_of(wanted) && s->key->equals(wanted)) return &s->value;
   }
   return nullptr;
 }
