@@ -295,7 +295,7 @@ class pool : public detail::pool_base {
   template <class F>
   static job_of<F> make_job(F f) {
     detail::check_callable(f, "pool");
-    return detail::make_ref<detail::function_job<F, State>>(std::move(f));
+    return detail::make_ref<detail::submitted_job<F, State>>(std::move(f));
   }
   template <class F>
   static detail::ref<detail::job> make_posted(F f) {

@@ -52,8 +52,8 @@ void deallocate_job(void* block, std::size_t size) noexcept;
 
 class job : public shared_object {
  public:
-  /// Posted: nobody waits for it. All others are awaited_jobs.
-  explicit job(bool is_posted) noexcept : posted(is_posted) {}
+  /// Posted, so nobody waits for it, unless it is an awaited_job.
+  explicit job(bool is_posted = true) noexcept : posted(is_posted) {}
   static void* operator new(std::size_t size) { return allocate_job(size); }
   static void operator delete(void* block, std::size_t size) noexcept {
     deallocate_job(block, size);
@@ -248,10 +248,10 @@ class result_job<void> : public awaited_job {
   }
 };
 
-template <class F, class State>
-class function_job final : public result_job<job_result<F, State>> {
-  using R = job_result<F, State>;
-
+/// A job with its function. Base is what becomes of the result: a result_job keeps it, a job that
+/// is posted does not.
+template <class Base, class F, class State>
+class function_job final : public Base {
  public:
   explicit function_job(F f) : f_(std::in_place, std::move(f)) {
     this->wants_context = takes_context<F, State>;
@@ -259,8 +259,8 @@ class function_job final : public result_job<job_result<F, State>> {
   }
   std::exception_ptr attempt(const context& ctx, void* mine) noexcept override {
     try {
-      if constexpr (std::is_void_v<R>) {
-        call_job<State>(*f_, ctx, mine);
+      if constexpr (std::same_as<Base, job> || std::is_void_v<job_result<F, State>>) {
+        (void)call_job<State>(*f_, ctx, mine);
       } else {
         this->result_.emplace(call_job<State>(*f_, ctx, mine));
       }
@@ -275,26 +275,9 @@ class function_job final : public result_job<job_result<F, State>> {
   std::optional<F> f_;
 };
 
-/// Its result is discarded.
 template <class F, class State>
-class posted_job final : public job {
- public:
-  explicit posted_job(F f) : job(true), f_(std::in_place, std::move(f)) {
-    this->wants_context = takes_context<F, State>;
-    this->wants_state = takes_state<F, State>;
-  }
-  std::exception_ptr attempt(const context& ctx, void* mine) noexcept override {
-    try {
-      (void)call_job<State>(*f_, ctx, mine);
-      return nullptr;
-    } catch (...) {
-      return std::current_exception();
-    }
-  }
-  void drop_function() noexcept override { f_.reset(); }
-
- private:
-  std::optional<F> f_;
-};
+using submitted_job = function_job<result_job<job_result<F, State>>, F, State>;
+template <class F, class State>
+using posted_job = function_job<job, F, State>;
 
 }  // namespace weir::detail
