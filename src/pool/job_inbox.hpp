@@ -76,8 +76,7 @@ class job_inbox {
   static constexpr unsigned address_bits = 44;
   static constexpr unsigned address_shift = 4;
   static constexpr std::uint64_t address_mask = (std::uint64_t{1} << address_bits) - 1;
-  // So few that a submitter of many is the one who puts them in order: it has them in its cache.
-  static constexpr std::uint64_t most_places = 100000;
+  static constexpr std::uint64_t most_places = (std::uint64_t{1} << (64 - address_bits)) - 1;
 
   [[nodiscard]] static std::uint64_t places_of(std::uint64_t word) noexcept {
     return word >> address_bits;

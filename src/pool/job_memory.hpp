@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// The size of a job's block: its function and result have what detail::job leaves of it.
+// The size of a job's block: its function and result have what detail::job, or detail::awaited_job,
+// leaves of it.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,11 +10,13 @@ namespace weir::detail {
 
 inline constexpr std::size_t job_block_size = 256;
 
-/// Asks for a block's cache lines, to be written soon. Of null nothing comes.
+/// Asks for the first cache lines of a block, which are all that most posted jobs have, to be
+/// written soon. Of null nothing comes.
 inline void fetch_job_block(const void* block) noexcept {
   constexpr std::uintptr_t line = 64;
+  constexpr std::uintptr_t fetched = 2 * line;
   const auto begin = reinterpret_cast<std::uintptr_t>(block);
-  for (std::uintptr_t at = begin; at != begin + 128; at += line) {
+  for (std::uintptr_t at = begin; at != begin + fetched; at += line) {
     __builtin_prefetch(reinterpret_cast<const void*>(at), 1);
   }
 }

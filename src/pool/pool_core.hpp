@@ -5,8 +5,9 @@
 // One lock guards it all: a worker takes it once between two jobs, to hand in the one and to get
 // the next. Nothing of the user's runs under it. A job that comes need not take it: while there is
 // a backlog and nobody has to be told of one more job, the inbox is open (job_inbox.hpp). A worker
-// that finds the next job in the queue leaves the inbox as it is; everybody else has all of the
-// pool, the inbox closed and what was in it in the queue: lock() and unlock().
+// that finds the next job in the queue leaves the inbox as it is; everybody else whom the queue
+// concerns has all of the pool, the inbox closed and what was in it in the queue: lock() and
+// unlock().
 //
 // Invariants, under the lock
 //   P1  a job that can start while a worker is idle is in that worker's hands, not in the queue;
@@ -149,7 +150,7 @@ class pool_core : public shared_object {
   pool_core(cancellable_context own, pool_options options, make_state make);
   ~pool_core() override;
 
-  // All of the pool: with the inbox closed. Not from the worker's short way.
+  // All of the pool: with the inbox closed.
   void lock() noexcept {
     lock_.lock();
     close_inbox();

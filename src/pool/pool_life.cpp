@@ -238,15 +238,14 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
 void pool_core::join() {
   const bool inside = frame_here() != nullptr;
   std::list<std::thread> threads;
-  lock();
+  lock_.lock();
   if (inside || all_ended()) {
     threads.swap(threads_);
-    unlock();
+    lock_.unlock();
   } else {
     wait_node node;
-    open_inbox();
     (void)wait_in(lock_, joiners_, node, nullptr, {.kind = &join_wait, .object = this});
-    const std::lock_guard all(*this);
+    const std::lock_guard lock(lock_);
     threads.swap(threads_);
   }
   for (std::thread& t : threads) {
@@ -285,7 +284,7 @@ void pool_core::resume(bool for_good) {
 }
 
 int pool_core::target() {
-  const std::lock_guard all(*this);
+  const std::lock_guard lock(lock_);
   return static_cast<int>(target_);
 }
 
@@ -307,7 +306,7 @@ pool_stats pool_core::stats() {
 }
 
 pool_timings pool_core::timings() {
-  const std::lock_guard all(*this);
+  const std::lock_guard lock(lock_);
   return timings_ ? *timings_ : pool_timings{};
 }
 
@@ -328,7 +327,7 @@ pool_report pool_core::report() {
 }
 
 std::size_t pool_core::memory_bound() {
-  const std::lock_guard all(*this);
+  const std::lock_guard lock(lock_);
   const auto most = static_cast<double>(std::max(target_, options_.workers.max()));
   const double stack = static_cast<double>(
       options_.host == host::threads ? port::thread_stack_size() : where_.stacks.stack_size());

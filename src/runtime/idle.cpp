@@ -206,7 +206,7 @@ bool runtime_core::raid_who_computes(carrier& thief) {
     }
     task_chain loot = c.lane.raid();
     if (loot.count == 0) continue;
-    while (task* t = loot.pop_front()) thief.lane.push_back(t);
+    thief.lane.push_all(loot);
     return true;
   }
   return false;
@@ -235,7 +235,7 @@ bool runtime_core::raid_others(carrier& thief) {
   }
   if (loot.count == 0) return false;
   watch_round_ = 0;
-  while (task* t = loot.pop_front()) thief.lane.push_back(t);
+  thief.lane.push_all(loot);
   return true;
 }
 
