@@ -5,7 +5,6 @@
 #include <limits>
 #include <memory>
 #include <mutex>
-#include <numeric>
 #include <set>
 
 namespace {
@@ -321,33 +320,6 @@ WEIR_RULE(channel_test, cancel_releases_senders_and_receivers_and_loses_nothing)
   cancel();
   crew_.join();
   EXPECT_TRUE(in.try_receive().empty());
-}
-
-WEIR_RULE(channel_test, batches_keep_order_and_count) {
-  channel<int> ch{8};
-  crew_.spawn([=] {
-    std::vector<int> all(100);
-    std::iota(all.begin(), all.end(), 0);
-    EXPECT_EQ(ch.send_many(all), 100U);
-    ch.close();
-  });
-  std::vector<int> got;
-  while (ch.receive_many(std::back_inserter(got), 7) > 0) {
-  }
-  ASSERT_EQ(got.size(), 100U);
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(got[static_cast<std::size_t>(i)], i);
-  EXPECT_EQ(ch.receive_many(std::back_inserter(got), 0), 0U);
-}
-
-TEST(channel_batches, a_cancelled_batch_says_how_much_was_sent) {
-  channel<std::unique_ptr<int>> ch{2};
-  std::vector<std::unique_ptr<int>> values;
-  for (int i = 0; i < 5; ++i) values.push_back(std::make_unique<int>(i));
-  auto [ctx, cancel] = soon();
-  EXPECT_EQ(ch.send_many(ctx, std::move(values)), 2U);
-  EXPECT_FALSE(values[0]);  // NOLINT: what was sent is gone, by contract
-  EXPECT_TRUE(values[2]);
-  EXPECT_TRUE(values[4]);
 }
 
 struct counted {

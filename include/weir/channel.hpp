@@ -27,11 +27,10 @@
 // element back, to be received next. (Only a move back to the owner, of a value that was not sent,
 // has nowhere to put it if it throws.)
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <iterator>
-#include <memory>
-#include <new>
 #include <optional>
 #include <ranges>
 #include <type_traits>
@@ -40,6 +39,7 @@
 
 #include "context.hpp"
 #include "detail/channel_core.hpp"
+#include "detail/channel_elements.hpp"
 #include "detail/channel_state.hpp"
 #include "error.hpp"
 
@@ -131,14 +131,14 @@ class sending {
     return push(T(v), {.block = false});
   }
 
-  /// Sends each element of a range, in order, waiting as send() does; with fewer locks than as many
-  /// sends. Elements of an rvalue range are moved from as they are delivered. Returns how many
-  /// were.
+  /// Sends each element of a range, in order, waiting as send() does. Elements of an rvalue range
+  /// are moved from as they are delivered. Returns how many were. Arrays (vectors, spans) of plain
+  /// data, or that are moved from, take one lock, and one look at a context, for some 64.
   template <std::ranges::input_range R>
   std::size_t send_many(R&& range) const {
     return push_many(std::forward<R>(range), {});
   }
-  /// As above until ctx is done; the elements from the returned count on are untouched.
+  /// As above until ctx is done; the elements behind those that were sent are untouched.
   template <std::ranges::input_range R>
   std::size_t send_many(const context& ctx, R&& range) const {
     return push_many(std::forward<R>(range), {.until = &ctx});
@@ -171,18 +171,42 @@ class sending {
 
   template <class R>
   std::size_t push_many(R&& range, patience how) const {
+    constexpr bool copies =
+        std::is_lvalue_reference_v<R> || std::ranges::view<std::remove_cvref_t<R>>;
+    if constexpr (goes_in_one_piece<R, T, copies>) {
+      auto* const first = std::ranges::data(range);
+      using from = std::conditional_t<copies, const T, T>;
+      return push_array<from>(first, static_cast<std::size_t>(std::ranges::size(range)), how);
+    } else {
+      std::size_t sent = 0;
+      for (auto&& item : range) {
+        if (how.until != nullptr && how.until->cancelled()) break;
+        const bool delivered = [&] {
+          if constexpr (copies) {
+            return push(T(item), how);
+          } else {
+            return push(std::move(item), how);
+          }
+        }();
+        if (!delivered) break;
+        ++sent;
+      }
+      return sent;
+    }
+  }
+
+  template <class From>
+  std::size_t push_array(From* from, std::size_t n, patience how) const {
+    auto* const s = core();
+    if (s == nullptr && n > 0) wait_for_nothing(how.until, nil_send_wait);
     std::size_t sent = 0;
-    for (auto&& item : range) {
-      if (how.until != nullptr && how.until->cancelled()) break;
-      const bool delivered = [&] {
-        if constexpr (std::is_lvalue_reference_v<R> || std::ranges::view<std::remove_cvref_t<R>>) {
-          return push(T(item), how);
-        } else {
-          return push(std::move(item), how);
-        }
-      }();
-      if (!delivered) break;
-      ++sent;
+    while (s != nullptr && sent < n && (how.until == nullptr || !how.until->cancelled())) {
+      auto result = transfer::moved;
+      const std::size_t many = std::min(n - sent, most_at_once<T>);
+      const std::size_t some = s->send_some(from + sent, many, how, result);
+      if (result == transfer::closed) throw_channel_closed("send on closed channel");
+      if (some == 0) break;
+      sent += some;
     }
     return sent;
   }
@@ -198,8 +222,8 @@ class receiving {
     (void)pull(item, {});
     return item;
   }
-  /// As receive(), until ctx is done: then empty. A context that is done already wins over a value
-  /// that is there; the value stays. ctx.cancelled() tells the two apart.
+  /// As receive(), until ctx is done: then empty. A context that is done already wins over a value,
+  /// which stays. ctx.cancelled() tells the two apart.
   [[nodiscard]] std::optional<T> receive(const context& ctx) const {
     std::optional<T> item;
     if (!ctx.cancelled()) (void)pull(item, {.until = &ctx});
@@ -213,7 +237,8 @@ class receiving {
   }
 
   /// Waits for one value, then takes up to `max` that are there, appending to `out` (an output
-  /// iterator). Returns how many; 0 when closed and drained, or max is 0.
+  /// iterator); into a vector, a deque or an array with one lock for some 64. What `out` throws at
+  /// goes back. Returns how many; 0 when closed and drained, or max is 0.
   template <std::output_iterator<T> Out>
   std::size_t receive_many(Out out, std::size_t max) const {
     return pull_many(std::move(out), max, {});
@@ -265,16 +290,51 @@ class receiving {
   template <class Out>
   std::size_t pull_many(Out out, std::size_t max, patience how) const {
     std::size_t n = 0;
-    for (; n < max; how.block = false, ++n) {
-      std::optional<T> item;
-      (void)pull(item, how);
-      if (!item) break;
-      try {
-        *out++ = std::move(*item);
-      } catch (...) {
-        core()->put_back(std::move(*item));
-        throw;
+    for (std::size_t some = 0; n < max; n += some, how.block = false) {
+      const std::size_t wanted = std::min(max - n, most_at_once<T>);
+      if constexpr (takes_many<Out, T>) {
+        some = core() != nullptr ? pull_some(out, wanted, how) : pull_one(out, how);
+        if (some > 1) core()->count_piece();
+      } else {
+        some = pull_one(out, how);
       }
+      if (some == 0) break;
+      if (some > 1 && some < wanted) return n + some;  // that was all
+    }
+    return n;
+  }
+
+  template <class Out>
+  std::size_t pull_one(Out& out, patience how) const {
+    std::optional<T> item;
+    (void)pull(item, how);
+    return deliver(out, item);
+  }
+  template <class Out>
+  std::size_t deliver(Out& out, std::optional<T>& item) const {
+    if (!item) return 0;
+    try {
+      *out++ = std::move(*item);
+    } catch (...) {
+      core()->put_back(std::move(*item));
+      throw;
+    }
+    return 1;
+  }
+
+  /// With one lock, what is there, or one that it has to wait for.
+  template <class Out>
+  std::size_t pull_some(Out& out, std::size_t wanted, patience how) const {
+    taken_items<T> items;
+    std::optional<T> one;
+    core()->receive_some(items, wanted, one, how);
+    const std::size_t n = items.size();
+    if (n == 0) return deliver(out, one);
+    try {
+      for (; items.size() > 0; items.pop_front()) *out++ = std::move(items.front());
+    } catch (...) {
+      core()->put_back(items);
+      throw;
     }
     return n;
   }

@@ -23,6 +23,7 @@
 //   - Leaving the loop early (break, exception) cancels and joins: when the stream is gone, nothing
 //     of it runs, and nothing touches the source.
 // A source that fails (a generator that throws) is a failure like a job's.
+// Small jobs: .batch of them go to a worker together; see there.
 // Thread safety: one loop over a stream at a time.
 
 #include <concepts>
@@ -42,6 +43,8 @@
 #include "context.hpp"
 #include "detail/job.hpp"
 #include "detail/stream_base.hpp"
+#include "detail/stream_call.hpp"
+#include "detail/stream_source.hpp"
 #include "outcome.hpp"
 #include "pool.hpp"
 #include "sync.hpp"
@@ -50,98 +53,16 @@ namespace weir {
 
 namespace detail {
 
-/// Where jobs come from; next() is empty at the end, and when ctx is done.
-template <class T>
-class channel_source {
- public:
-  using value_type = T;
-  explicit channel_source(receiver<T> from) : from_(std::move(from)) {}
-  std::optional<T> next(const context& ctx) { return from_.receive(ctx); }
-
- private:
-  receiver<T> from_;
-};
-
-template <class View>
-inline constexpr bool owns_its_elements = false;
-template <class Range>
-inline constexpr bool owns_its_elements<std::ranges::owning_view<Range>> = true;
-
-template <std::ranges::input_range View>
-class range_source {
- public:
-  using value_type = std::ranges::range_value_t<View>;
-  explicit range_source(View view) : view_(std::move(view)) {}
-  std::optional<value_type> next(const context& ctx) {
-    if (ctx.cancelled()) return std::nullopt;
-    if (at_) {
-      ++*at_;
-    } else {
-      at_.emplace(std::ranges::begin(view_));
-    }
-    if (*at_ == std::ranges::end(view_)) return std::nullopt;
-    // What is the stream's own is moved out of; what is the caller's is copied.
-    if constexpr (owns_its_elements<View>) {
-      return std::optional<value_type>(std::in_place, std::ranges::iter_move(*at_));
-    } else {
-      return std::optional<value_type>(std::in_place, **at_);
-    }
-  }
-
- private:
-  View view_;
-  std::optional<std::ranges::iterator_t<View>> at_;
-};
-
-template <class Ch>
-concept job_channel =
-    std::convertible_to<Ch, receiver<typename std::remove_cvref_t<Ch>::value_type>>;
-
-template <class Source>
-auto make_source(Source&& from) {
-  if constexpr (job_channel<Source>) {
-    return channel_source<typename std::remove_cvref_t<Source>::value_type>(from);
-  } else {
-    static_assert(std::ranges::input_range<Source>, "process: jobs come from a channel or a range");
-    return range_source(std::views::all(std::forward<Source>(from)));
-  }
-}
-template <class Source>
-using source_of = decltype(make_source(std::declval<Source>()));
-
-template <class F, class T>
-inline constexpr bool stream_takes_context = std::invocable<F&, const context&, T>;
-template <class F, class T>
-concept stream_function = stream_takes_context<F, T> || std::invocable<F&, T>;
-
-template <class F, class T>
-decltype(auto) call_stream(F& f, [[maybe_unused]] const context& ctx, T&& item) {
-  if constexpr (stream_takes_context<F, T>) {
-    return f(ctx, std::forward<T>(item));
-  } else {
-    return f(std::forward<T>(item));
-  }
-}
-
-/// What a stream gives: f's result, or monostate for a function without.
-template <class F, class T>
-using stream_result = std::conditional_t<
-    std::is_void_v<decltype(call_stream(std::declval<F&>(), std::declval<const context&>(),
-                                        std::declval<T>()))>,
-    std::monostate,
-    std::decay_t<decltype(call_stream(std::declval<F&>(), std::declval<const context&>(),
-                                      std::declval<T>()))>>;
-
 /// The results' side: what the loop sees.
 template <class R>
 class stream_results : public stream_base {
  public:
-  stream_results(const context& parent, const process_options& options, bool ordered)
-      : stream_base(parent, options, ordered), results_(results_capacity()) {}
+  stream_results(const context& parent, const process_options& options, stream_kind kind)
+      : stream_base(parent, options, kind), results_(results_capacity()) {}
 
   /// A job has ended. Waits until there is room for that, or nobody wants it.
   void put(outcome<R> o) noexcept {
-    if (!o.has_value() && failed(o.error())) return;
+    if (o.has_value() ? !wants_values() : failed(o.error())) return;
     if (ordered()) {
       put_in_order(std::move(o));
     } else {
@@ -151,7 +72,7 @@ class stream_results : public stream_base {
   /// The next outcome; empty at the end.
   std::optional<outcome<R>> next() {
     std::optional<outcome<R>> o = results_.receive();
-    if (o && ordered()) give_place();
+    if (o) give_place();
     return o;
   }
 
@@ -188,20 +109,41 @@ class stream_state final : public stream_results<R> {
   using T = typename Source::value_type;
 
  public:
-  stream_state(const context& parent, const process_options& options, bool ordered, Source source,
-               F f)
-      : stream_results<R>(parent, options, ordered), source_(std::move(source)), f_(std::move(f)) {
+  stream_state(const context& parent, const process_options& options, stream_kind kind,
+               Source source, F f)
+      : stream_results<R>(parent, options, kind), source_(std::move(source)), f_(std::move(f)) {
     this->start();
   }
   ~stream_state() override { this->finish(); }
 
-  [[nodiscard]] F& function() noexcept { return f_; }
-
  private:
-  ref<job> next_job(std::uint64_t index) override {
+  ref<job> next_job(std::uint64_t index, std::uint64_t& count) override {
+    if (source_error_) std::rethrow_exception(std::exchange(source_error_, nullptr));
     std::optional<T> item = source_.next(this->ctx());
     if (!item) return {};
-    return make_ref<one_job>(*this, index, std::move(*item));
+    count = 1;
+    if (this->batch() == 1) return make_ref<one_job>(*this, index, std::move(*item));
+    std::vector<T> items;
+    items.push_back(std::move(*item));
+    fill_up(items);
+    count = items.size();
+    return make_ref<batch_job>(*this, index, std::move(items));
+  }
+
+  /// Takes what else goes into the batch. What the source throws comes after that.
+  void fill_up(std::vector<T>& items) {
+    try {
+      while (items.size() < this->batch() && this->take_place()) {
+        std::optional<T> item = source_.next_at_hand(this->ctx());
+        if (!item) {
+          this->give_place();
+          return;
+        }
+        items.push_back(std::move(*item));
+      }
+    } catch (...) {
+      source_error_ = std::current_exception();
+    }
   }
 
   class one_job final : public awaited_job {
@@ -213,12 +155,7 @@ class stream_state final : public stream_results<R> {
     }
     std::exception_ptr attempt(const context& ctx, void* /*state*/) noexcept override {
       try {
-        if constexpr (std::same_as<R, std::monostate>) {
-          call(ctx);
-          result_.emplace();
-        } else {
-          result_.emplace(call(ctx));
-        }
+        result_.emplace(stream_.call(ctx, *item_, stream_.may_retry()));
         return nullptr;
       } catch (...) {
         return std::current_exception();
@@ -235,23 +172,70 @@ class stream_state final : public stream_results<R> {
     }
 
    private:
-    decltype(auto) call(const context& ctx) {
-      if (!stream_.may_retry()) return call_stream(stream_.function(), ctx, std::move(*item_));
-      // It may be needed again. A move-only one has no copy: f gets it to look at.
-      if constexpr (std::copy_constructible<T>) {
-        return call_stream(stream_.function(), ctx, T(*item_));
-      } else {
-        return call_stream(stream_.function(), ctx, std::move(*item_));
-      }
-    }
     stream_state& stream_;
     std::uint64_t index_;
     std::optional<T> item_;
     std::optional<R> result_;
   };
 
+  /// Several, one after the other. Each one's outcome is put when it is done.
+  class batch_job final : public awaited_job {
+   public:
+    batch_job(stream_state& s, std::uint64_t index, std::vector<T> items)
+        : stream_(s), index_(index), items_(std::move(items)) {
+      this->wants_context = stream_takes_context<F, T>;
+      this->wants_state = true;
+    }
+    std::exception_ptr attempt(const context& ctx, void* /*state*/) noexcept override {
+      for (T& item : items_) {
+        if (ctx.cancelled()) break;
+        stream_.put(outcome_of(ctx, item));
+        ++index_;
+      }
+      return nullptr;
+    }
+    void drop_function() noexcept override { items_.clear(); }
+    void completed() noexcept override {
+      if (std::exception_ptr error = this->take_error()) {
+        stream_.put(outcome<R>(index_, std::move(error)));
+      }
+      stream_.item_done();
+    }
+
+   private:
+    outcome<R> outcome_of(const context& ctx, T& item) noexcept {
+      try {
+        return outcome<R>(index_, stream_.call(ctx, item, false));
+      } catch (...) {
+        return outcome<R>(index_, std::current_exception());
+      }
+    }
+    stream_state& stream_;
+    std::uint64_t index_;  // of the next
+    std::vector<T> items_;
+  };
+
+  R call(const context& ctx, T& item, bool again) {
+    if constexpr (std::copy_constructible<T>) {
+      if (again) {  // it may be needed again; a move-only one has no copy: f gets it to look at
+        T copy(item);
+        return result_of(ctx, copy);
+      }
+    }
+    return result_of(ctx, item);
+  }
+  R result_of(const context& ctx, T& item) {
+    if constexpr (std::same_as<R, std::monostate>) {
+      call_stream(f_, ctx, std::move(item));
+      return {};
+    } else {
+      return call_stream(f_, ctx, std::move(item));
+    }
+  }
+
   Source source_;
   F f_;
+  std::exception_ptr source_error_;
 };
 
 }  // namespace detail
@@ -337,14 +321,15 @@ class stream {
 namespace detail {
 
 template <class Source, class F>
-auto make_stream(const context& ctx, Source&& jobs, process_options options, F f, bool ordered) {
+auto make_stream(const context& ctx, Source&& jobs, process_options options, F f,
+                 stream_kind kind) {
   check_callable(f, "process");
   using from = source_of<Source>;
   using T = typename from::value_type;
   static_assert(stream_function<F, T>, "process: f takes (job) or (const context&, job)");
   using R = stream_result<F, T>;
   return stream<R>(std::make_unique<stream_state<from, F, R>>(
-      ctx, options, ordered, make_source(std::forward<Source>(jobs)), std::move(f)));
+      ctx, options, kind, make_source(std::forward<Source>(jobs)), std::move(f)));
 }
 
 }  // namespace detail
@@ -354,14 +339,14 @@ auto make_stream(const context& ctx, Source&& jobs, process_options options, F f
 template <class Source, class F>
 [[nodiscard]] auto process(const context& ctx, Source&& jobs, process_options options, F f) {
   return detail::make_stream(ctx, std::forward<Source>(jobs), std::move(options), std::move(f),
-                             false);
+                             detail::stream_kind::as_done);
 }
 /// The same; results in the order of the jobs, at most `window` of them ahead of the loop.
 template <class Source, class F>
 [[nodiscard]] auto process_ordered(const context& ctx, Source&& jobs, process_options options,
                                    F f) {
   return detail::make_stream(ctx, std::forward<Source>(jobs), std::move(options), std::move(f),
-                             true);
+                             detail::stream_kind::in_order);
 }
 /// process_ordered under the name that ranges know it by; becomes a std::vector when asked to.
 template <class Source, class F>
@@ -373,7 +358,8 @@ template <class Source, class F>
 template <class Source, class F>
 void for_each(const context& ctx, Source&& jobs, process_options options, F f) {
   for ([[maybe_unused]] auto& r :
-       process(ctx, std::forward<Source>(jobs), std::move(options), std::move(f))) {
+       detail::make_stream(ctx, std::forward<Source>(jobs), std::move(options), std::move(f),
+                           detail::stream_kind::failures)) {
   }
   if (ctx.cancelled()) throw std::system_error(ctx.error(), "weir::for_each");
 }

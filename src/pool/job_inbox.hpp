@@ -11,6 +11,7 @@
 // It is open only while whoever comes in is sure to be seen: when that is, the pool decides.
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -42,6 +43,7 @@ class job_inbox {
     std::uint64_t then = 0;
     do {
       if (places_of(now) == 0) return false;
+      note_earlier(j, places_of(now));
       j.next = newest_of(now);
       then = pack(places_of(now) - 1, &j);
       // Ordering: release; pairs with close(): the job, and what was done before it was submitted.
@@ -52,13 +54,14 @@ class job_inbox {
   }
 
   /// Nobody comes in any more. Appends what came in to `to`, in its order, and says how many they
-  /// are. Whoever calls this, or open(), has the pool's lock.
-  std::int64_t close(job_list& to) noexcept {
+  /// are. So many `hands` will take them out, each in its turn. Whoever calls this, or open(), has
+  /// the pool's lock.
+  std::int64_t close(job_list& to, std::size_t hands) noexcept {
     // Ordering: relaxed; only a hint, and only the lock's holder opens it.
     if (word_.load(std::memory_order_relaxed) == 0) return 0;
     // Ordering: acquire; pairs with push().
     const std::uint64_t last = word_.exchange(0, std::memory_order_acquire);
-    if (job* const newest = newest_of(last)) to.append_reversed(*newest, fetch_job_block);
+    if (job* const newest = newest_of(last)) to.append_reversed(*newest, hands, fetch_job_block);
     return static_cast<std::int64_t>(opened_for_ - places_of(last));
   }
 
@@ -88,8 +91,19 @@ class job_inbox {
     return places << address_bits | reinterpret_cast<std::uintptr_t>(newest) >> address_shift;
   }
 
+  /// Notes with j, in prev, which job came in some time before, so that close(), which goes from
+  /// one to the next, need not wait for each one's cache line. Hints: submitters may get in each
+  /// other's way.
+  void note_earlier(job& j, std::uint64_t place) noexcept {
+    std::atomic<job*>& one = recent_[place % recent_.size()];
+    // Ordering: relaxed in both; nobody follows them.
+    j.prev = one.load(std::memory_order_relaxed);
+    one.store(&j, std::memory_order_relaxed);
+  }
+
   std::atomic<std::uint64_t> word_{0};
   std::uint64_t opened_for_ = 0;  // how many places it was opened with; under the pool's lock
+  std::array<std::atomic<job*>, 6> recent_{};  // with these the cache line is full
 };
 
 }  // namespace weir::detail

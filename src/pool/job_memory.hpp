@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "weir/detail/cache_line.hpp"
+
 namespace weir::detail {
 
 inline constexpr std::size_t job_block_size = 256;
@@ -13,11 +15,10 @@ inline constexpr std::size_t job_block_size = 256;
 /// Asks for the first cache lines of a block, which are all that most posted jobs have, to be
 /// written soon. Of null nothing comes.
 inline void fetch_job_block(const void* block) noexcept {
-  constexpr std::uintptr_t line = 64;
-  constexpr std::uintptr_t fetched = 2 * line;
+  constexpr std::uintptr_t fetched = 2 * cache_line;
   const auto begin = reinterpret_cast<std::uintptr_t>(block);
-  for (std::uintptr_t at = begin; at != begin + fetched; at += line) {
-    __builtin_prefetch(reinterpret_cast<const void*>(at), 1);
+  for (std::uintptr_t at = begin; at != begin + fetched; at += cache_line) {
+    fetch_to_write(reinterpret_cast<const void*>(at));
   }
 }
 

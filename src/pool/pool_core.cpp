@@ -140,7 +140,7 @@ bool pool_core::admit(ref<job>& given, const context* until, bool may_wait) {
 bool pool_core::come_in(ref<job>& given) noexcept {
   if (!inbox_.is_open()) return false;
   job& j = *given;
-  if (j.extras || j.priority != priority::normal || !is_free(j.cost)) return false;
+  if (j.extras || j.priority != priority::normal || !j.is_free) return false;
   if (ctx_.cancelled()) return false;
   j.state = job_state::queued;
   j.since = now();
@@ -203,8 +203,8 @@ job_list pool_core::make_room(const job& j) noexcept {
   job_list dropped;
   while (!has_room(j) && depth_ > 0) {
     job* oldest = nullptr;
-    for (const job_list& list : queued_) {
-      job* const first = list.front();
+    for (const job_list* list : queues()) {
+      job* const first = list->front();
       if (first != nullptr && (oldest == nullptr || first->since <= oldest->since)) oldest = first;
     }
     unqueue(*oldest);

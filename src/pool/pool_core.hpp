@@ -14,8 +14,8 @@
 //       unless another worker is on its way, which will see to it, and the queue has room for more.
 //       (Who posts many small jobs would otherwise pay for the wake-up of everybody.)
 //   P2  while a submitter waits there is no room for its job; they are served in order.
-//   P3  a job is in one place: queued_[priority], a worker's current, running_ or retrying_, as its
-//       state says.
+//   P3  a job is in one place: its priority's queue, a worker's current, running_ or retrying_, as
+//       its state says.
 //   P4  submitted == depth + waiting + retrying + running + done + failed + cancelled + rejected
 //       + dropped.
 //   P5  the inbox is open only while all workers there should be are there, and one is on its way,
@@ -45,17 +45,14 @@ namespace weir::detail {
 
 class runtime_core;
 
-/// Most jobs cost nothing, and then the sum is not touched: another processor may have it.
 [[nodiscard]] inline bool is_free(const cost& c) noexcept { return c.memory == 0 && c.units == 0; }
 
 inline void add(cost& sum, const cost& c) noexcept {
-  if (is_free(c)) return;
   sum.memory += c.memory;
   sum.units += c.units;
 }
 
 inline void subtract(cost& sum, const cost& c) noexcept {
-  if (is_free(c)) return;
   sum.memory -= c.memory;
   sum.units -= c.units;
 }
@@ -69,6 +66,7 @@ struct pool_worker {
   std::shared_ptr<void> state;  // pool<State>'s
   // Under the pool's lock. Each worker's own, since another's would be another processor's.
   job* current = nullptr;
+  std::uint64_t done = 0;
   pool_worker* next = nullptr;  // in crew_
 };
 
@@ -178,9 +176,14 @@ class pool_core : public shared_object {
   }
   void enqueue(job& j) noexcept;
   void unqueue(job& j) noexcept;
+  [[nodiscard]] job_list& queue_of(priority p) noexcept {
+    return p == priority::normal ? normal_ : special_[p == priority::high ? 0 : 1];
+  }
+  [[nodiscard]] std::array<job_list*, 3> queues() noexcept {
+    return {&special_[0], &normal_, &special_[1]};
+  }
   [[nodiscard]] bool all_queued_are_normal() const noexcept {
-    return queued_[std::size_t(priority::high)].empty() &&
-           queued_[std::size_t(priority::low)].empty();
+    return special_[0].empty() && special_[1].empty();
   }
   void note_passed_over(std::size_t chosen) noexcept;
   [[nodiscard]] job* best() noexcept;
@@ -199,6 +202,7 @@ class pool_core : public shared_object {
   void retire(job& j, pool_worker* by, verdict v) noexcept;
   template <class F>
   void for_each_running(F f) const;
+  [[nodiscard]] std::uint64_t done() const noexcept;
   void settle_finished(job& j, pool_worker* by, verdict& v, wake_batch& wakes,
                        std::optional<channel<std::monostate>>& signal) noexcept;
   void end_waits(wake_batch& wakes, bool ended) noexcept;
@@ -238,6 +242,7 @@ class pool_core : public shared_object {
   void begin_after_wait();
   void hand_in_begin(job& j, verdict v);
   void hand_in_end(job& j, verdict v);
+  void hand_in(job& j, pool_worker* by, verdict v);
   void run_and_hand_in(job& j, pool_worker* worker);
   [[nodiscard]] verdict run(job& j, pool_worker* worker);
   [[nodiscard]] verdict run_attempt(job& j, job_frame& frame);
@@ -271,14 +276,14 @@ class pool_core : public shared_object {
   after_func_handle on_parent_done_;
 
   alignas(64) job_inbox inbox_;
-  // In the order of use, not of ideas. First what each job changes, close together: each cache
-  // line of it travels between the processors; these come in pairs.
+  // In the order of use, not of ideas. First what each job changes, in one cache line, which
+  // travels between the processors.
   alignas(128) spin_lock lock_;     // guards everything below
-  std::uint32_t operations_ = 0;    // since the scheduler last looked: how fine the work's grain is
-  relaxed<std::int64_t> depth_{0};  // in queued_
-  std::array<job_list, 3> queued_;
-  std::int64_t running_count_ = 0;
-  std::uint64_t done_ = 0;
+  relaxed<std::int64_t> depth_{0};  // in the queues
+  std::int32_t running_count_ = 0;
+  std::uint32_t operations_ = 0;  // since the scheduler last looked: how fine the work's grain is
+  job_list normal_;               // the queue of most; with its head ends the first line
+  std::int32_t hands_ = 1;        // that were at work when the last job started
   // Then what each job looks at, and few change: it stays where it is read.
   alignas(128) bool closed_ = false;
   bool stopped_ = false;  // no job is tried again
@@ -295,6 +300,7 @@ class pool_core : public shared_object {
   std::int64_t target_;
   std::int64_t retrying_count_ = 0;  // in retrying_
   std::int64_t waiting_submitters_ = 0;
+  std::array<job_list, 2> special_;  // the queues of the priorities high and low
   wait_list idle_;
   wait_list submitters_;
   wait_list enders_;         // wait()
@@ -303,7 +309,8 @@ class pool_core : public shared_object {
   cost running_cost_;
   // The rest.
   std::uint64_t submitted_ = 0;
-  pool_stats stats_;  // but for what has been counted above, and what stats() finds out
+  std::uint64_t done_ = 0;  // by those that are not in crew_
+  pool_stats stats_;        // but for what has been counted above, and what stats() finds out
   // Whether it pays to spin for the next job, and for room, before sleeping.
   reluctance to_look_out_{6};
   reluctance to_hold_on_{6};

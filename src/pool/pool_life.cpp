@@ -73,6 +73,7 @@ void pool_core::describe(job& j, const context* ctx, job_options&& options) {
   check_job(options, options_);
   j.priority = options.priority;
   j.cost = options.cost;
+  j.is_free = is_free(j.cost);
   if (awaited_job* const a = j.awaited()) a->set_pool(this);
   // All of it now: once the job is in the queue, its future and its worker read it.
   if (options.retry.attempts == 0 && options_.retry.attempts > 1) options.retry = options_.retry;
@@ -178,8 +179,8 @@ void pool_core::unmark_waiting(job_frame* own, std::int64_t count) {
 /// Empties the queue and what waits for another attempt. The lock is held.
 job_list pool_core::take_queued() noexcept {
   job_list taken;
-  for (job_list& list : queued_) {
-    while (job* j = list.front()) {
+  for (job_list* const list : queues()) {
+    while (job* j = list->front()) {
       unqueue(*j);
       j->state = job_state::over;
       ++stats_.cancelled;
@@ -291,7 +292,7 @@ int pool_core::target() {
 pool_stats pool_core::stats_locked() noexcept {
   pool_stats s = stats_;
   s.submitted = submitted_;
-  s.done = done_;
+  s.done = done();
   s.running = static_cast<std::uint64_t>(running_count_);
   s.depth = static_cast<std::uint64_t>(depth_ + retrying_count_ + waiting_submitters_);
   s.workers = static_cast<std::uint64_t>(workers_);

@@ -14,7 +14,6 @@ inline constexpr int passed_over_max = 16;  // others' jobs that may come before
 
 /// Is there room for `more` beside `used`, where 0 in `all` is no bound?
 inline bool fits(const cost& used, const cost& more, const cost& all) noexcept {
-  if (is_free(more)) return true;
   const auto one = [](std::int64_t u, std::int64_t m, std::int64_t a) {
     return a == 0 || m == 0 || m <= a - u;
   };
@@ -23,12 +22,13 @@ inline bool fits(const cost& used, const cost& more, const cost& all) noexcept {
 
 /// Is there nothing but the pause in its way? The brake lets one run, so that the pool gets on.
 inline bool pool_core::may_start(const job& j) const noexcept {
-  return fits(running_cost_, j.cost, options_.budget) && (!held_ || running_count_ <= inside_);
+  return (j.is_free || fits(running_cost_, j.cost, options_.budget)) &&
+         (!held_ || running_count_ <= inside_);
 }
 
 inline bool pool_core::has_room(const job& j) const noexcept {
   if (waiting_submitters_ > 0) return false;
-  if (!fits(queued_cost_, j.cost, options_.queue_cost)) return false;
+  if (!j.is_free && !fits(queued_cost_, j.cost, options_.queue_cost)) return false;
   // A hand that is free, or about to be, takes a job out of the queue at once.
   const bool hands_may_start = !paused_ && depth_ <= starting_ && may_start(j);
   const std::int64_t hands =
@@ -38,7 +38,7 @@ inline bool pool_core::has_room(const job& j) const noexcept {
 
 /// P5: nobody comes in by the inbox from here on; what had come in is in the queue.
 inline void pool_core::close_inbox() noexcept {
-  const std::int64_t come = inbox_.close(queued_[std::size_t(priority::normal)]);
+  const std::int64_t come = inbox_.close(normal_, static_cast<std::size_t>(hands_));
   depth_ += come;
   submitted_ += static_cast<std::uint64_t>(come);
   operations_ += static_cast<std::uint32_t>(come);
@@ -58,33 +58,35 @@ inline void pool_core::open_inbox(bool for_the_first) noexcept {
 inline void pool_core::enqueue(job& j) noexcept {
   j.state = job_state::queued;
   j.since = now();
-  queued_[static_cast<std::size_t>(j.priority)].push_back(j);
+  queue_of(j.priority).push_back(j);
   depth_ += 1;
-  add(queued_cost_, j.cost);
+  if (!j.is_free) add(queued_cost_, j.cost);
 }
 
 inline void pool_core::unqueue(job& j) noexcept {
-  queued_[static_cast<std::size_t>(j.priority)].remove(j);
+  queue_of(j.priority).remove(j);
   depth_ -= 1;
-  subtract(queued_cost_, j.cost);
+  if (!j.is_free) subtract(queued_cost_, j.cost);
 }
 
 /// The next job in line: the highest priority's first, unless another's has been passed over for
 /// too long.
 inline job* pool_core::best() noexcept {
   if (all_queued_are_normal()) [[likely]]
-    return queued_[std::size_t(priority::normal)].front();
+    return normal_.front();
   job* found = nullptr;
-  for (std::size_t p = 0; p < queued_.size(); ++p) {
-    if (queued_[p].empty()) continue;
-    if (found == nullptr || passed_over_[p] >= passed_over_max) found = queued_[p].front();
+  const auto all = queues();
+  for (std::size_t p = 0; p < all.size(); ++p) {
+    if (all[p]->empty()) continue;
+    if (found == nullptr || passed_over_[p] >= passed_over_max) found = all[p]->front();
   }
   return found;
 }
 
 inline void pool_core::note_passed_over(std::size_t chosen) noexcept {
-  for (std::size_t p = 0; p < queued_.size(); ++p) {
-    if (p == chosen || queued_[p].empty()) {
+  const auto all = queues();
+  for (std::size_t p = 0; p < all.size(); ++p) {
+    if (p == chosen || all[p]->empty()) {
       passed_over_[p] = 0;
     } else {
       ++passed_over_[p];
@@ -102,10 +104,10 @@ inline job* pool_core::pick(pool_worker* by) noexcept {
   } else {
     note_passed_over(static_cast<std::size_t>(j->priority));
   }
-  const job* const following = j->next;
+  const void* const ahead = j->likely_next != nullptr ? j->likely_next : j->next;
   unqueue(*j);
   start(*j, by);
-  fetch_job_block(following);  // written by another processor, more often than not
+  fetch_job_block(ahead);  // written by another processor, more often than not
   return j;
 }
 
@@ -123,7 +125,8 @@ inline void pool_core::start(job& j, pool_worker* by) noexcept {
     running_.push_back(j);
   }
   ++running_count_;
-  add(running_cost_, j.cost);
+  if (hands_ != running_count_) hands_ = running_count_;
+  if (!j.is_free) add(running_cost_, j.cost);
 }
 
 inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
@@ -135,9 +138,9 @@ inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
   --running_count_;
   ++operations_;
   if (timings_) timings_->running.record(std::chrono::nanoseconds(now() - j.since));
-  subtract(running_cost_, j.cost);
+  if (!j.is_free) subtract(running_cost_, j.cost);
   switch (v) {
-    case verdict::done: ++done_; break;
+    case verdict::done: ++(by != nullptr ? by->done : done_); break;
     case verdict::failed: ++stats_.failed; break;
     case verdict::cancelled: ++stats_.cancelled; break;
     case verdict::again:
@@ -156,6 +159,12 @@ void pool_core::for_each_running(F f) const {
     if (w->current != nullptr) f(*w->current);
   }
   for (job* j = running_.front(); j != nullptr; j = j->next) f(*j);
+}
+
+inline std::uint64_t pool_core::done() const noexcept {
+  std::uint64_t sum = done_;
+  for (const pool_worker* w = crew_; w != nullptr; w = w->next) sum += w->done;
+  return sum;
 }
 
 inline bool pool_core::drained() const noexcept {

@@ -20,7 +20,21 @@ pool_options pool_for(const process_options& o) {
           .name = o.name};
 }
 
-/// 0 if results come as they are done.
+std::uint64_t batch_for(const process_options& o) {
+  constexpr std::int64_t most = 65'536;
+  if (o.batch < 1 || o.batch > most) {
+    throw std::invalid_argument("weir::process: batch " + std::to_string(o.batch) +
+                                " is out of range. Use 1 to " + std::to_string(most) + ".");
+  }
+  if (o.batch > 1 && (o.timeout.count() != 0 || o.retry.attempts > 1 || o.rate)) {
+    throw std::invalid_argument("weir::process: batch " + std::to_string(o.batch) +
+                                " with a timeout, retries or a rate, which are each job's. Use "
+                                "batch 1, or do without them.");
+  }
+  return static_cast<std::uint64_t>(o.batch);
+}
+
+/// 0 if results do not come in order.
 std::uint64_t window_for(const process_options& o, bool ordered) {
   if (o.window < 0) {
     throw std::invalid_argument("weir::process: window " + std::to_string(o.window) +
@@ -30,15 +44,17 @@ std::uint64_t window_for(const process_options& o, bool ordered) {
   if (o.window > 0) return static_cast<std::uint64_t>(o.window);
   const std::int64_t workers =
       o.workers.is_adaptive() ? o.workers.max() : std::int64_t{first_workers(o.workers)};
-  return static_cast<std::uint64_t>(workers + o.queue);
+  return static_cast<std::uint64_t>(workers + o.queue) * batch_for(o);
 }
 
 }  // namespace
 
-stream_base::stream_base(const context& parent, const process_options& options, bool ordered)
-    : fail_fast_(options.on_error == on_error::fail_fast),
+stream_base::stream_base(const context& parent, const process_options& options, stream_kind kind)
+    : kind_(kind),
+      fail_fast_(options.on_error == on_error::fail_fast),
       may_retry_(options.retry.attempts > 1),
-      window_(window_for(options, ordered)),
+      batch_(batch_for(options)),
+      window_(window_for(options, kind == stream_kind::in_order)),
       queue_(options.queue),
       own_(with_cancel(parent)),
       places_(static_cast<std::int64_t>(window_)),
@@ -59,10 +75,12 @@ void stream_base::finish() noexcept {
   pool_.wait();
 }
 
-bool stream_base::feed_one(std::uint64_t index) {
-  if (ordered() && !places_.acquire(ctx())) return false;
-  const ref<job> j = next_job(index);
-  if (!j) return false;
+/// How many there were; 0 at the end.
+std::uint64_t stream_base::feed_some(std::uint64_t index) {
+  if (ordered() && !places_.acquire(ctx())) return 0;
+  std::uint64_t count = 0;
+  const ref<job> j = next_job(index, count);
+  if (!j) return 0;
   items_.add();
   try {
     pool_.post_job(j, ctx());
@@ -70,12 +88,12 @@ bool stream_base::feed_one(std::uint64_t index) {
     items_.done();  // it was not taken
     throw;
   }
-  return true;
+  return count;
 }
 
 void stream_base::feed() noexcept {
   try {
-    for (std::uint64_t index = 0; feed_one(index); ++index) {
+    for (std::uint64_t index = 0, n = 0; (n = feed_some(index)) > 0; index += n) {
     }
   } catch (...) {
     // The source's failure, or the end of the context: that is none of its own.

@@ -87,7 +87,7 @@ void pool_core::adapt() noexcept {
   }
   const std::int64_t at = now();
   const std::int64_t cpu = cpu_used();
-  const std::uint64_t ended = done_ + stats_.failed + stats_.retried;
+  const std::uint64_t ended = done() + stats_.failed + stats_.retried;
   const double passed = static_cast<double>(at - sample_since_);
   const double share = static_cast<double>(cpu - sample_cpu_) / std::max(passed, 1.0) /
                        static_cast<double>(where_.limit);

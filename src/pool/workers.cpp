@@ -145,6 +145,7 @@ void pool_core::be_worker(int number) {
     pool_worker** at = &crew_;
     while (*at != &me) at = &(*at)->next;
     *at = me.next;
+    done_ += me.done;
     ++ended_;
     if (all_ended()) wake_list(joiners_, wakes);
   }
@@ -155,9 +156,14 @@ void pool_core::be_worker(int number) {
 /// been counted out.
 job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) {
   interruption_point("next job of a pool");
+  fetch_to_write(&lock_);
   if (finished != nullptr) {
     hand_in_begin(*finished, v);
-    if (carrier* const c = carrier::current()) c->count_piece();
+    carrier* const c = carrier::current();
+    if (c != nullptr && c->count_piece()) [[unlikely]] {
+      hand_in(*std::exchange(finished, nullptr), &me, v);
+      carrier::current()->yield_current();
+    }
   }
   for (;;) {
     wake_batch wakes;
@@ -291,10 +297,15 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
     v = judge(j, std::current_exception(), ctx_);
   }
   hand_in_begin(j, v);
+  hand_in(j, nullptr, v);
+}
+
+/// Without a look at what is next.
+void pool_core::hand_in(job& j, pool_worker* by, verdict v) {
   wake_batch wakes;
   std::optional<channel<std::monostate>> signal;
   lock();
-  settle_finished(j, nullptr, v, wakes, signal);
+  settle_finished(j, by, v, wakes, signal);
   const todo rest = settle(wakes);
   unlock();
   if (signal) signal->close();

@@ -106,6 +106,20 @@ void carrier::end_window() {
   }
 }
 
+/// Nobody else can tell such a task from one that lets others run: it has to look itself.
+bool carrier::end_window_of_pieces() {
+  constexpr time_ns slice_ns = 10'000'000;  // Go's
+  end_window();
+  const time_ns now = grain.now_about();
+  const std::uint64_t left = switches - pieces_;
+  if (left != last_left_) {
+    last_left_ = left;
+    kept_since_ = now;
+  }
+  const bool for_long = now - kept_since_ > slice_ns && (lane.count() > 0 || has_mail());
+  return (for_long || base_wanted_) && running_ != nullptr && !rt.clock.is_virtual();
+}
+
 void carrier::yield_current() {
   if (rt.clock.is_virtual()) {
     // Tasks that only poll would stop the clock for ever: after some turns of nothing else, it is

@@ -54,12 +54,13 @@ class carrier {
 
   /// A task that does one piece of work after the other, without waiting in between, says so after
   /// each: it is not stuck, and how long they take tells whether the tasks behind it should go
-  /// elsewhere.
-  void count_piece() {
-    if (directed_) return;
+  /// elsewhere. True: it has kept them, or the timers, waiting for long, and is to yield before it
+  /// goes on.
+  [[nodiscard]] bool count_piece() {
+    if (directed_) return false;
     switches += 1;
-    if (grain.count_switch()) [[unlikely]]
-      end_window();
+    pieces_ += 1;
+    return grain.count_switch() && end_window_of_pieces();
   }
 
   /// Under a director: another task may come in here.
@@ -146,6 +147,7 @@ class carrier {
   void yield_interrupted();
   void fire_timers();
   void end_window();
+  [[nodiscard]] bool end_window_of_pieces();
   [[nodiscard]] bool was_preempted() noexcept;
   void take_mail();
   [[nodiscard]] bool share(task* t);
@@ -157,6 +159,9 @@ class carrier {
   relaxed<bool> base_wanted_{false};
   const bool directed_;  // by rt's director
   relaxed<std::int64_t> until_base_{0};
+  relaxed<std::uint64_t> pieces_{0};               // of `switches`, those that were none
+  relaxed<std::uint64_t> last_left_{0};            // how many tasks had been left by then…
+  relaxed<time_ns> kept_since_{0};                 // …when pieces began to follow each other
   relaxed<bool> left_one_out_{false};              // the last window was not measured
   relaxed<std::int64_t> preemptions_{0};           // of its thread, when it was last looked at
   relaxed<exception_state*> exceptions_{nullptr};  // of its thread; set by serve()

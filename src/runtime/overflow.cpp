@@ -19,12 +19,15 @@ struct sigaction previous;
 /// Only what may be done in a signal handler: no allocation, no locks.
 void report(const task& t) {
   char text[256];
+  // With the header at its top, and what shifts it from others': as it was asked for.
+  const std::size_t page = port::page_size();
+  const std::size_t whole = (t.stack_size + page - 1) / page * page;
   const int n = std::snprintf(
       text, sizeof text,
       "weir: stack overflow in task %llu%s%s%s: its stack is %zu KiB. Give it more with "
       "runtime_options::stack_size, or recurse less.\n",
       static_cast<unsigned long long>(std::uint64_t{t.id}), t.name[0] != '\0' ? " '" : "", t.name,
-      t.name[0] != '\0' ? "'" : "", (t.stack_size + 1023) / 1024);
+      t.name[0] != '\0' ? "'" : "", whole / 1024);
   if (n > 0) (void)!write(STDERR_FILENO, text, static_cast<std::size_t>(n));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "weir/detail/channel_core.hpp"
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <new>
@@ -98,8 +99,9 @@ transfer channel_core::try_receive_step(void* out, wait_node*& partner) noexcept
   return receive_step(out, partner);
 }
 
-void channel_core::grow_locked() {
-  const std::size_t more = room + room / 2 + 1;
+void channel_core::reserve_locked(std::size_t slots_wanted) {
+  if (slots_wanted <= room) return;
+  const std::size_t more = std::max(slots_wanted, room + room / 2 + 1);
   auto* larger = static_cast<std::byte*>(::operator new(more* ops.size));
   const std::size_t kept = count;
   for (std::size_t i = 0; i < kept; ++i)
@@ -110,22 +112,32 @@ void channel_core::grow_locked() {
   count = kept;
 }
 
-void channel_core::put_back(void* value) {
-  wait_node* partner = nullptr;
-  {
-    const std::lock_guard guard(lock);
-    partner = receivers.claim_front();
-    if (partner != nullptr) {
-      ops.value_to_out(partner->value, value);
-      partner->ok = true;
-    } else {
-      if (count == room) grow_locked();
-      head = (head == 0 ? room : head) - 1;
-      ++count;
-      ops.value_to_slot(slots + head * ops.size, value);
-    }
+void channel_core::put_back(void* values, std::size_t n) {
+  auto* const first = static_cast<std::byte*>(values);
+  struct waking {  // whoever has been served, also if there is no memory for the rest
+    wake_batch wakes;
+    ~waking() { wakes.wake_all(); }
+  } served;
+  const std::lock_guard guard(lock);
+  std::size_t given = 0;
+  for (; given < n; ++given) {
+    wait_node* const receiver = receivers.claim_front();
+    if (receiver == nullptr) break;
+    ops.value_to_out(receiver->value, first + given * ops.size);
+    receiver->ok = true;
+    served.wakes.add(*receiver);
   }
-  if (partner != nullptr) wake_node(*partner);
+  reserve_locked(count + n - given);
+  while (n > given) {
+    head = (head == 0 ? room : head) - 1;
+    ++count;
+    ops.value_to_slot(slots + head * ops.size, first + --n * ops.size);
+  }
+}
+
+void channel_core::count_piece() noexcept {
+  carrier* const c = carrier::current();
+  if (c != nullptr && c->count_piece()) c->yield_current();
 }
 
 WEIR_HOT transfer channel_core::wait_locked(wait_list& queue, void* element, patience how,

@@ -45,12 +45,36 @@ std::vector<std::uint64_t> emptied(job_list& list) {
   return tags;
 }
 
+TEST(job_list, lets_the_first_any_and_the_last_go) {
+  // (The second is not told when the first goes.)
+  for (std::uint64_t gone = 1; gone <= 4; ++gone) {
+    job_list list;
+    std::vector<job*> all;
+    for (std::uint64_t n = 0; n <= 4; ++n) {
+      all.push_back(numbered(n).detach());
+      list.push_back(*all.back());
+    }
+    std::vector<std::uint64_t> left;
+    for (const std::uint64_t n : {std::uint64_t{0}, gone}) {
+      list.remove(*all[n]);
+      all[n]->release();
+    }
+    for (std::uint64_t n = 1; n <= 4; ++n) {
+      if (n != gone) left.push_back(n);
+    }
+    list.push_back(*numbered(5).detach());
+    left.push_back(5);
+    EXPECT_EQ(emptied(list), left);
+    EXPECT_TRUE(list.empty());
+  }
+}
+
 TEST(job_inbox, is_closed_at_first) {
   job_inbox inbox;
   EXPECT_FALSE(inbox.is_open());
   EXPECT_FALSE(push(inbox, 1));
   job_list list;
-  EXPECT_EQ(inbox.close(list), 0);
+  EXPECT_EQ(inbox.close(list, 2), 0);
   EXPECT_TRUE(list.empty());
 }
 
@@ -62,7 +86,7 @@ TEST(job_inbox, takes_as_many_as_it_was_opened_for) {
   EXPECT_FALSE(inbox.is_open());
   EXPECT_FALSE(push(inbox, 3));
   job_list list;
-  EXPECT_EQ(inbox.close(list), 2);
+  EXPECT_EQ(inbox.close(list, 2), 2);
   EXPECT_EQ(emptied(list), (std::vector<std::uint64_t>{1, 2}));
 }
 
@@ -79,7 +103,7 @@ TEST(job_inbox, opened_for_very_many_takes_what_it_can_count) {
   inbox.open(INT64_MAX);
   EXPECT_TRUE(push(inbox, 1));
   job_list list;
-  EXPECT_EQ(inbox.close(list), 1);
+  EXPECT_EQ(inbox.close(list, 2), 1);
   EXPECT_EQ(emptied(list).size(), 1U);
 }
 
@@ -89,10 +113,10 @@ TEST(job_inbox, appends_in_the_order_of_coming) {
   list.push_back(*numbered(0).detach());
   inbox.open(10);
   for (std::uint64_t n = 1; n <= 3; ++n) EXPECT_TRUE(push(inbox, n));
-  EXPECT_EQ(inbox.close(list), 3);
+  EXPECT_EQ(inbox.close(list, 2), 3);
   inbox.open(10);
   EXPECT_TRUE(push(inbox, 4));
-  EXPECT_EQ(inbox.close(list), 1);
+  EXPECT_EQ(inbox.close(list, 2), 1);
   EXPECT_EQ(emptied(list), (std::vector<std::uint64_t>{0, 1, 2, 3, 4}));
 }
 
@@ -101,7 +125,7 @@ TEST(job_inbox, what_it_appended_can_be_taken_out_of_the_middle) {
   job_list list;
   inbox.open(10);
   for (std::uint64_t n = 1; n <= 3; ++n) EXPECT_TRUE(push(inbox, n));
-  EXPECT_EQ(inbox.close(list), 3);
+  EXPECT_EQ(inbox.close(list, 2), 3);
   job* const second = list.front()->next;
   list.remove(*second);
   second->release();
@@ -119,7 +143,7 @@ TEST(job_inbox, of_many_threads_loses_none_and_keeps_the_order_of_each) {
   const auto take = [&] {
     const std::lock_guard lock(pools_lock);
     job_list list;
-    const std::int64_t come = inbox.close(list);
+    const std::int64_t come = inbox.close(list, 2);
     const std::vector<std::uint64_t> tags = emptied(list);
     ASSERT_EQ(static_cast<std::int64_t>(tags.size()), come);
     ASSERT_LE(come, 64);

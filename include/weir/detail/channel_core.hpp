@@ -85,9 +85,10 @@ class channel_core : public shared_object {
   [[nodiscard]] transfer try_send_step(void* value, wait_node*& partner) noexcept;
   [[nodiscard]] transfer try_receive_step(void* out, wait_node*& partner) noexcept;
 
-  /// The element becomes the next to be received: it was, by somebody who could not keep it. The
-  /// channel may hold more than its capacity then. `lock` is not held. Throws std::bad_alloc.
-  void put_back(void* value);
+  /// The n elements, an array, become the next to be received: they were, by somebody who could not
+  /// keep them. The channel may hold more than its capacity then. `lock` is not held. Throws
+  /// std::bad_alloc.
+  void put_back(void* values, std::size_t n = 1);
 
   /// Closes; true the first time. `lock` is not held. Wakes every waiter.
   bool close() noexcept;
@@ -105,6 +106,9 @@ class channel_core : public shared_object {
   void clear_locked() noexcept;
   /// Tells the scheduler how many operations there were; `lock` is held.
   void report_operations() noexcept;  // (sync/wait_here.hpp)
+  /// Tells it that the task begins with another piece of work, and did not have to wait for that;
+  /// lets others run first, if it is time for them.
+  static void count_piece() noexcept;
   [[nodiscard]] transfer wait_for_signal(const context& until);
 
   spin_lock lock;  // guards everything below
@@ -125,7 +129,7 @@ class channel_core : public shared_object {
  private:
   transfer send_step(void* value, wait_node*& partner) noexcept;
   transfer receive_step(void* out, wait_node*& partner) noexcept;
-  void grow_locked();
+  void reserve_locked(std::size_t slots_wanted);
   /// Of a closed channel: claims and wakes some; false when there are no more.
   bool wake_some_receivers() noexcept;
   /// Waits in `queue`; gives the lock back.

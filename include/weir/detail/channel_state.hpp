@@ -3,6 +3,8 @@
 // The typed half of a channel: how an element moves, and the fast path of a transfer that need not
 // wait. An element whose move may throw is kept behind a pointer: nothing under a lock can throw.
 
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -11,14 +13,12 @@
 #include <utility>
 
 #include "../context.hpp"
+#include "cache_line.hpp"
 #include "channel_core.hpp"
+#include "channel_elements.hpp"
 #include "interruption.hpp"
 
 namespace weir::detail {
-
-template <class T>
-using element_of =
-    std::conditional_t<std::is_nothrow_move_constructible_v<T>, T, std::unique_ptr<T>>;
 
 template <class E>
 inline constexpr element_ops ops_of{
@@ -84,6 +84,55 @@ class channel_state final : public channel_core {
     }
   }
 
+  /// Sends the first of the n > 0 at `from`, as send() does, or as many as there is room for, under
+  /// one lock. Of const ones it sends copies. Returns how many; 0, and why, if that is none.
+  template <class From>
+  std::size_t send_some(From* from, std::size_t n, patience how, transfer& result)
+    requires std::is_same_v<element, T>
+  {
+    lock_before("send on a channel");
+    std::size_t sent = 0;
+    for (; sent < n && has_room(); ++sent) {
+      if constexpr (std::is_const_v<From>) {
+        ::new (push_slot(sizeof(T))) T(from[sent]);
+      } else {
+        ::new (push_slot(sizeof(T))) T(std::move(from[sent]));
+      }
+    }
+    if (sent > 0) {
+      // One visit to the channel, which is what costs if another processor had it.
+      operations -= static_cast<std::uint32_t>(sent - 1);
+      lock.unlock();
+      return sent;
+    }
+    if constexpr (std::is_const_v<From>) {
+      T copy(from[0]);
+      result = send_locked(&copy, how);
+    } else {
+      result = send_locked(from, how);
+    }
+    return result == transfer::moved ? 1 : 0;
+  }
+  /// Takes what is there, at most `max` > 0, under one lock. If that is nothing, or somebody has to
+  /// be told, it receives one as receive() does, into `one`.
+  void receive_some(taken_items<T>& many, std::size_t max, std::optional<T>& one, patience how)
+    requires std::is_same_v<element, T>
+  {
+    lock_before("receive from a channel");
+    fetch_ahead(max);
+    while (many.size() < max && has_item_and_no_sender()) {
+      T* slot = static_cast<T*>(pop_slot(sizeof(T)));
+      many.push_back(std::move(*slot));
+      std::destroy_at(slot);
+    }
+    if (many.size() == 0) {
+      (void)receive_locked(&one, how);
+      return;
+    }
+    operations -= static_cast<std::uint32_t>(many.size());
+    lock.unlock();
+  }
+
   /// What select does with this channel and a context, if nothing else is to be looked at: as
   /// above, but would_block if the context is done already. Then both may be ready, and chance
   /// decides.
@@ -125,7 +174,9 @@ class channel_state final : public channel_core {
       throw;
     }
   }
-  /// To be received next: somebody could not keep it.
+  /// To be received next, in this order: somebody could not keep them.
+  void put_back(taken_items<T>& items) { channel_core::put_back(&items.front(), items.size()); }
+  /// The same of one.
   void put_back(T&& v) {
     if constexpr (std::is_same_v<element, T>) {
       channel_core::put_back(&v);
@@ -157,6 +208,13 @@ class channel_state final : public channel_core {
     T* slot = static_cast<T*>(pop_slot(sizeof(T)));
     out.emplace(std::move(*slot));
     std::destroy_at(slot);
+  }
+  /// Another processor may have written them: all cache lines come at once, not one by one.
+  void fetch_ahead(std::size_t items) noexcept {
+    const std::size_t last = std::min(head + std::min(items, count), room) * sizeof(T);
+    for (std::size_t at = head * sizeof(T); at < last; at += cache_line) {
+      __builtin_prefetch(slots + at);
+    }
   }
   static bool is_over(const patience& how) noexcept {
     return how.until != nullptr && how.until->cancelled();

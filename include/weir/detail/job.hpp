@@ -11,6 +11,8 @@
 //                                                             taken after the pool's
 //   the function and the result    whoever runs it; after that, once done_, the future
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -91,19 +93,25 @@ class job : public shared_object {
     return extras && !extras->name.empty() ? &extras->name : nullptr;
   }
 
-  job* next = nullptr;
-  job* prev = nullptr;
+  // First a cache line of what every job needs…
   job_state state = job_state::fresh;
   weir::priority priority = weir::priority::normal;
-  const bool posted;
   bool reported = false;  // as stuck
-  bool wants_context = false;
-  bool wants_state = false;
-  weir::cost cost;
+  // Constant from its submission on.
+  const bool posted : 1;
+  bool wants_context : 1 = false;
+  bool wants_state : 1 = false;
+  bool is_free : 1 = true;  // it has no cost
+  job* next = nullptr;
+  job* prev = nullptr;
   std::int64_t since = 0;  // when it was queued; while it runs, when it started
+  // A hint, never followed: where the job is that whoever runs this one is likely to run next.
+  const void* likely_next = nullptr;
   std::unique_ptr<job_extras> extras;
   std::exception_ptr last_error;  // of the last attempt; whoever runs it
-  std::uint64_t tag = 0;          // the tracer's
+  // …then what few have, and what the function needs.
+  std::uint64_t tag = 0;  // the tracer's
+  weir::cost cost;
 };
 
 /// A job that somebody may wait for.
@@ -164,23 +172,36 @@ class job_list {
     tail_ = &j;
   }
   /// Appends a chain from the newest to the oldest, linked by next, so that the oldest comes first.
-  /// `fetch` gets each job before it is touched.
+  /// Each one's prev says where one is that is some steps older. Jobs are taken out by `hands` at a
+  /// time, which is what likely_next says.
   template <class Fetch>
-  void append_reversed(job& newest, Fetch fetch) noexcept {
+  void append_reversed(job& newest, std::size_t hands, Fetch fetch) noexcept {
+    constexpr std::size_t most = 8;
+    std::array<const void*, most> younger{};
     job* const last = tail_;
     job* behind = nullptr;
-    for (job* j = &newest; j != nullptr;) {
-      fetch(j);
+    std::size_t n = most;
+    for (job* j = &newest; j != nullptr; ++n) {
+      fetch(j->prev);
       job* const older = std::exchange(j->next, behind);
       j->prev = older != nullptr ? older : last;
+      j->likely_next = younger[(n - std::min(hands, most)) % most];
+      younger[n % most] = j;
       behind = std::exchange(j, older);
     }
     (last != nullptr ? last->next : head_) = behind;
     tail_ = &newest;
   }
+  /// The first leaves without a touch of the second, which another processor may have, and which
+  /// goes on with a `prev` that means nothing.
   void remove(job& j) noexcept {
-    (j.prev != nullptr ? j.prev->next : head_) = j.next;
-    (j.next != nullptr ? j.next->prev : tail_) = j.prev;
+    if (&j == head_) {
+      head_ = j.next;
+      if (head_ == nullptr) tail_ = nullptr;
+    } else {
+      j.prev->next = j.next;
+      (j.next != nullptr ? j.next->prev : tail_) = j.prev;
+    }
     j.next = j.prev = nullptr;
   }
 

@@ -26,6 +26,11 @@ struct process_options {
   /// In order: how many jobs, from the one the loop waits for, may be under way or done; 0: as many
   /// as there are workers and places in the queue.
   std::int64_t window = 0;
+  /// Jobs that go to a worker together and run one after the other, as many as are at hand; for
+  /// jobs that are so small that their way costs more than they do (docs/guide.md). `queue` and
+  /// stats() count batches then. A job must not wait for what one behind it does. Timeouts, retries
+  /// and rates are a single job's: not with more than 1. At most 65,536.
+  std::int64_t batch = 1;
   weir::on_error on_error = weir::on_error::fail_fast;
   std::chrono::nanoseconds timeout{0};
   retry_policy retry = {};
@@ -37,6 +42,9 @@ struct process_options {
 
 namespace detail {
 
+/// What comes out of a stream.
+enum class stream_kind : std::uint8_t { as_done, in_order, failures };
+
 class stream_base {
  public:
   struct failure {
@@ -44,7 +52,7 @@ class stream_base {
     std::exception_ptr error;
   };
 
-  stream_base(const context& parent, const process_options& options, bool ordered);
+  stream_base(const context& parent, const process_options& options, stream_kind kind);
   virtual ~stream_base() = default;
   stream_base(const stream_base&) = delete;
   stream_base& operator=(const stream_base&) = delete;
@@ -66,18 +74,25 @@ class stream_base {
   void finish() noexcept;
   /// Notes a failure; true if its outcome is not to be put: it cancels the rest, or comes of that.
   [[nodiscard]] bool failed(const std::exception_ptr& error) noexcept;
-  [[nodiscard]] bool ordered() const noexcept { return window_ > 0; }
+  [[nodiscard]] bool wants_values() const noexcept { return kind_ != stream_kind::failures; }
+  [[nodiscard]] bool ordered() const noexcept { return kind_ == stream_kind::in_order; }
+  [[nodiscard]] std::uint64_t batch() const noexcept { return batch_; }
   [[nodiscard]] std::uint64_t window() const noexcept { return window_; }
   [[nodiscard]] std::size_t results_capacity() const noexcept;
-  void give_place() const { places_.release(); }
+  /// Is there one in the window? Always, unless in order.
+  [[nodiscard]] bool take_place() const { return !ordered() || places_.try_acquire(); }
+  void give_place() const {
+    if (ordered()) places_.release();
+  }
 
-  /// The next job of the source, null at its end; may wait, and may throw.
-  virtual ref<job> next_job(std::uint64_t index) = 0;
+  /// The next of the source, as one job, and how many they are; null at its end; may wait, and may
+  /// throw. There is a place for the first.
+  virtual ref<job> next_job(std::uint64_t index, std::uint64_t& count) = 0;
   virtual void close_results() = 0;
 
  private:
   void feed() noexcept;
-  [[nodiscard]] bool feed_one(std::uint64_t index);
+  [[nodiscard]] std::uint64_t feed_some(std::uint64_t index);
 
   class feeding_pool : public pool<> {
    public:
@@ -88,8 +103,10 @@ class stream_base {
     }
   };
 
+  const stream_kind kind_;
   const bool fail_fast_;
   const bool may_retry_;
+  const std::uint64_t batch_;
   const std::uint64_t window_;  // 0: not in order
   const std::int64_t queue_;
   const cancellable_context own_;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+// What a channel keeps an element as; and when several may go through its lock at once: that is
+// where nothing of the user's can tell it from one after the other.
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <deque>
+#include <iterator>
+#include <memory>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace weir::detail {
+
+/// One whose move may throw is kept behind a pointer.
+template <class T>
+using element_of =
+    std::conditional_t<std::is_nothrow_move_constructible_v<T>, T, std::unique_ptr<T>>;
+
+/// A range that is an array of T, which can go into the channel under its lock: moving an element
+/// does not throw, and a copy is nothing that its type would notice.
+template <class R, class T, bool Copies>
+concept goes_in_one_piece =
+    std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+    std::same_as<element_of<T>, T> &&
+    (Copies
+         ? std::is_trivially_copyable_v<T> && std::is_trivially_copy_constructible_v<T> &&
+               std::same_as<
+                   std::remove_const_t<std::remove_reference_t<std::ranges::range_reference_t<R>>>,
+                   T>
+         : std::same_as<std::remove_reference_t<std::ranges::range_reference_t<R>>, T>);
+
+/// An output iterator that does nothing but keep what it gets: it can not see that those behind it
+/// have left the channel already.
+template <class Out, class T>
+inline constexpr bool only_keeps = false;
+template <std::contiguous_iterator Out, class T>
+inline constexpr bool only_keeps<Out, T> =
+    std::same_as<std::iter_value_t<Out>, T> && std::is_nothrow_move_assignable_v<T>;
+template <class T, class A>
+inline constexpr bool only_keeps<std::back_insert_iterator<std::vector<T, A>>, T> = true;
+template <class T, class A>
+inline constexpr bool only_keeps<std::back_insert_iterator<std::deque<T, A>>, T> = true;
+
+/// So many elements go through the lock at once: a kilobyte of them, for a task's stack is small.
+template <class T>
+inline constexpr std::size_t most_at_once = std::clamp<std::size_t>(1024 / sizeof(T), 1, 64);
+
+template <class Out, class T>
+concept takes_many = only_keeps<Out, T> && std::same_as<element_of<T>, T> && (most_at_once<T> > 1);
+
+/// What was taken out of a channel under one lock and is not delivered yet, in its order.
+template <class T>
+class taken_items {
+ public:
+  taken_items() = default;
+  taken_items(const taken_items&) = delete;
+  taken_items& operator=(const taken_items&) = delete;
+  ~taken_items() { std::destroy(begin() + first_, begin() + last_); }
+
+  [[nodiscard]] std::size_t size() const noexcept { return last_ - first_; }
+  [[nodiscard]] T& front() noexcept { return begin()[first_]; }
+  void push_back(T&& item) noexcept { std::construct_at(begin() + last_++, std::move(item)); }
+  void pop_front() noexcept { std::destroy_at(begin() + first_++); }
+
+ private:
+  // (Not std::launder: nothing else has ever lived here.)
+  [[nodiscard]] T* begin() noexcept { return reinterpret_cast<T*>(storage_.data()); }
+
+  alignas(T) std::array<std::byte, most_at_once<T> * sizeof(T)> storage_;
+  std::size_t first_ = 0;
+  std::size_t last_ = 0;
+};
+
+}  // namespace weir::detail

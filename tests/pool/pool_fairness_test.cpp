@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// A pool that always has work shares its carrier with everybody else.
+#include "support.hpp"
+
+#include <thread>
+
+namespace {
+
+using namespace weir_test;
+using namespace weir;
+
+/// Posts from a plain thread what takes longer to do than to post, until `stop`.
+std::thread flood(const pool<>& p, const std::atomic<bool>& stop) {
+  return std::thread([&] {
+    const auto job = [] {
+      const auto end = std::chrono::steady_clock::now() + 2us;
+      while (std::chrono::steady_clock::now() < end) {
+      }
+    };
+    while (!stop) p.post(job);
+  });
+}
+
+TEST(pool_fairness, a_queue_that_never_runs_dry_holds_up_no_task_and_no_timer) {
+  runtime rt{{.carriers = 1}};
+  const pool<> p{{.workers = 2, .queue = 4096, .runtime = &rt}};
+  std::atomic<bool> stop{false};
+  std::thread poster = flood(p, stop);
+  std::atomic<int> ticks{0};
+  rt.go([&] {
+    for (; ticks < 3; ++ticks) (void)after(5ms).receive();
+  });
+  until([&] { return ticks == 3; });
+  stop = true;
+  poster.join();
+}
+
+TEST(pool_fairness, a_deadline_ends_a_job_whose_pool_is_flooded) {
+  runtime rt{{.carriers = 1}};
+  const pool<> p{{.workers = 2, .queue = 4096, .runtime = &rt}};
+  std::atomic<bool> stop{false};
+  auto late = p.submit(job_options{.timeout = 5ms}, [](const context& ctx) {
+    (void)ctx.done().receive();
+    return 1;
+  });
+  std::thread poster = flood(p, stop);
+  until([&] { return late.ready(); });
+  EXPECT_THROW((void)late.get(), std::system_error);
+  stop = true;
+  poster.join();
+}
+
+}  // namespace
