@@ -28,7 +28,7 @@ TEST(pool_fairness, a_queue_that_never_runs_dry_holds_up_no_task_and_no_timer) {
   std::thread poster = flood(p, stop);
   std::atomic<int> ticks{0};
   rt.go([&] {
-    for (; ticks < 3; ++ticks) (void)after(5ms).receive();
+    for (; ticks < 3; ++ticks) (void)with_timeout(background(), 5ms).ctx.done().receive();
   });
   until([&] { return ticks == 3; });
   stop = true;
