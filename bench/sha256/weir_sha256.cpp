@@ -10,6 +10,7 @@
 #include <numeric>
 #include <ranges>
 
+#include "pool/work.hpp"
 #include "sha256/sha256.hpp"
 
 namespace {
@@ -60,22 +61,20 @@ std::uint64_t with_batches(const work& w) {
 }
 
 std::uint64_t with_pool(const work& w) {
-  std::atomic<std::uint64_t> sum{0};
   weir::pool pool{{.workers = static_cast<int>(w.workers), .queue = w.jobs}};
   for (std::int64_t i = 0; i < w.jobs; ++i) {
-    pool.post([&sum, i, bytes = w.bytes] { sum += hash(i, bytes); });
+    pool.post([i, bytes = w.bytes] { bench::tally::add(hash(i, bytes)); });
   }
   pool.close();
   pool.wait();
-  return sum;
+  return bench::tally::take();
 }
 
 std::uint64_t with_for_each(const work& w) {
-  std::atomic<std::uint64_t> sum{0};
   weir::for_each(weir::background(), std::views::iota(std::int64_t{0}, w.jobs),
                  {.workers = static_cast<int>(w.workers), .batch = batch},
-                 [&sum, bytes = w.bytes](std::int64_t i) { sum += hash(i, bytes); });
-  return sum;
+                 [bytes = w.bytes](std::int64_t i) { bench::tally::add(hash(i, bytes)); });
+  return bench::tally::take();
 }
 
 bench::hash_all find(const std::string& which) {

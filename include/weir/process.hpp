@@ -124,9 +124,10 @@ class stream_state final : public stream_results<R> {
     count = 1;
     if (this->batch() == 1) return make_ref<one_job>(*this, index, std::move(*item));
     std::vector<T> items;
+    items.reserve(last_count_);  // most are like the last
     items.push_back(std::move(*item));
     fill_up(items);
-    count = items.size();
+    count = last_count_ = items.size();
     return make_ref<batch_job>(*this, index, std::move(items));
   }
 
@@ -236,6 +237,7 @@ class stream_state final : public stream_results<R> {
   Source source_;
   F f_;
   std::exception_ptr source_error_;
+  std::size_t last_count_ = 1;
 };
 
 }  // namespace detail

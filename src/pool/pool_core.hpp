@@ -285,7 +285,7 @@ class pool_core : public shared_object {
   job_list normal_;               // the queue of most; with its head ends the first line
   std::int32_t hands_ = 1;        // that were at work when the last job started
   // Then what each job looks at, and few change: it stays where it is read.
-  alignas(128) bool closed_ = false;
+  alignas(128) relaxed<bool> closed_{false};
   bool stopped_ = false;  // no job is tried again
   bool paused_ = false;
   bool never_pauses_ = false;  // its destructor waits for the end

@@ -240,7 +240,7 @@ void pool_core::look_out() noexcept {
   if (c != nullptr) longest = std::min(longest, where_.timers->next_due() - where_.clock.now());
   spin_until(where_.clock, longest, [&] {
     comes = inbox_.has_any() || depth_ > 0;
-    return comes || (c != nullptr && (c->lane.count() > 0 || c->has_mail()));
+    return comes || closed_ || (c != nullptr && (c->lane.count() > 0 || c->has_mail()));
   });
   const std::lock_guard all(*this);
   --waking_;
