@@ -76,7 +76,7 @@ void carrier::enter_task(task* t) {
 /// The same, where there may be something else to do first.
 [[gnu::noinline]] task* carrier::next_looking_up() {
   if (directed_) return next_directed();
-  if (grain.window_is_over()) end_window();
+  if (grain.window_is_over()) end_window(1);
   if (base_wanted_ || until_base_ <= 0 || rt.stopping()) return nullptr;
   return lane.pop();
 }
@@ -88,7 +88,8 @@ bool carrier::was_preempted() noexcept {
   return preemptions_ != before;
 }
 
-void carrier::end_window() {
+/// `own`: so many of the tasks that wait are about to run here.
+void carrier::end_window(std::int64_t own) {
   const time_ns now = rt.clock.now();
   until_base_ -= grain.switches();
   // One with a preemption says nothing about the work. Two in a row do: on a busy machine each long
@@ -100,16 +101,16 @@ void carrier::end_window() {
     grain.measure(now);
   }
   if (rt.timers->next_due() <= now) base_wanted_ = true;
-  if (grain.coarse() && rt.has_spare() && lane.count() > 0) {
+  if (grain.coarse() && rt.has_spare() && lane.count() > own) {
     task_chain half = lane.give_half();
-    if (!rt.give_to_idle(half, nullptr)) lane.push_all(half);
+    if (!rt.give_to_idle(half)) lane.push_all(half);
   }
 }
 
 /// Nobody else can tell such a task from one that lets others run: it has to look itself.
 bool carrier::end_window_of_pieces() {
   constexpr time_ns slice_ns = 10'000'000;  // Go's
-  end_window();
+  end_window(0);
   const time_ns now = grain.now_about();
   const std::uint64_t left = switches - pieces_;
   if (left != last_left_) {
@@ -191,9 +192,11 @@ void* carrier::make_context(task& t, std::byte* top) noexcept {
 
 bool carrier::share(task* t) {
   if (!grain.coarse() || !rt.has_spare()) return false;
+  const bool is_alone = lane.count() == 0;
+  if (is_alone && !gifts.is_worth_a_try(grain.now_about())) return false;
   task_chain one;
   one.push_back(t);
-  if (!rt.give_to_idle(one, t->home)) lane.push_all(one);
+  if (!rt.give_to_idle(one, t->home, is_alone ? this : nullptr)) lane.push_all(one);
   return true;
 }
 

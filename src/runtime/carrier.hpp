@@ -18,6 +18,7 @@
 
 #include "runtime/clock.hpp"
 #include "runtime/current.hpp"
+#include "runtime/gift_record.hpp"
 #include "runtime/grain.hpp"
 #include "runtime/lane.hpp"
 #include "runtime/raid_record.hpp"
@@ -108,8 +109,12 @@ class carrier {
   grain_meter grain;
   random_source random;
   raid_record raids;
-  relaxed<std::uint64_t> switches{0};  // for the watcher: does it get on?
-  relaxed<std::uint64_t> started{0};   // tasks, by this carrier
+  gift_record gifts;
+  relaxed<carrier*> gift_to{nullptr};    // who got the last, until it is known whether that paid
+  relaxed<carrier*> gift_from{nullptr};  // the other way round
+  relaxed<time_ns> gift_since{0};        // when that began to keep this one busy; 0: not yet
+  relaxed<std::uint64_t> switches{0};    // for the watcher: does it get on?
+  relaxed<std::uint64_t> started{0};     // tasks, by this carrier
   relaxed<std::uint64_t> finished{0};
   relaxed<std::uint64_t> rests{0};    // how often it has become idle
   relaxed<int> thread_id{0};          // gettid() of its thread
@@ -146,7 +151,7 @@ class carrier {
   [[nodiscard]] bool decide_interrupt(const char* before);
   void yield_interrupted();
   void fire_timers();
-  void end_window();
+  void end_window(std::int64_t own);
   [[nodiscard]] bool end_window_of_pieces();
   [[nodiscard]] bool was_preempted() noexcept;
   void take_mail();

@@ -136,7 +136,7 @@ void runtime_core::relieve(carrier& stuck) {
   }
   task_chain mail = stuck.raid_mail();
   while (task* t = mail.pop_front()) loot.push_back(t);
-  if (give_to_idle(loot, nullptr)) return;
+  if (give_to_idle(loot)) return;
   // All carriers are busy: to one that has its right to run, if any.
   settle(loot);
 }

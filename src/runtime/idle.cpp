@@ -41,10 +41,12 @@ void runtime_core::idle(carrier& c, const std::atomic<bool>* until) {
     return;
   }
   c.rests += 1;
+  judge_gifts(c);
   // Ordering: seq_cst; see the top of this file.
   c.idle.store(true, std::memory_order_seq_cst);
   count_spare(+1);
   wait_for_work(c, until);
+  if (c.gift_from != nullptr) c.gift_since = clock.now();
   // Ordering: seq_cst; if somebody has claimed this carrier, they have counted it already.
   if (c.idle.exchange(false, std::memory_order_seq_cst)) count_spare(-1);
   resign_as_watcher(c);  // after that: its successor is looked for among the idle
@@ -286,6 +288,19 @@ void runtime_core::ask_monitor() noexcept {
 
 // ---- giving work away ---------------------------------------------------------------------------
 
+void runtime_core::judge_gifts(carrier& c) noexcept {
+  const auto judge = [this](carrier& giver, carrier& receiver) {
+    const time_ns since = receiver.gift_since;
+    giver.gifts.learn(since != 0 ? clock.now() - since : 0);
+    receiver.gift_from = nullptr;
+    giver.gift_to = nullptr;
+  };
+  if (carrier* const giver = c.gift_from) judge(*giver, c);
+  if (carrier* const receiver = c.gift_to; receiver != nullptr && receiver->gift_from == &c) {
+    judge(c, *receiver);
+  }
+}
+
 carrier* runtime_core::claim_idle(carrier* preferred) noexcept {
   const auto claim = [this](carrier& c) {
     // Ordering: relaxed; a hint. seq_cst for the exchange: whoever clears it counts it.
@@ -301,8 +316,13 @@ carrier* runtime_core::claim_idle(carrier* preferred) noexcept {
   return nullptr;
 }
 
-bool runtime_core::give_to_idle(task_chain& tasks, carrier* preferred) {
+bool runtime_core::give_to_idle(task_chain& tasks, carrier* preferred, carrier* giver) {
   while (carrier* c = claim_idle(preferred)) {
+    if (giver != nullptr) {
+      c->gift_since = 0;
+      c->gift_from = giver;
+      giver->gift_to = c;
+    }
     if (c->post(tasks)) {
       tasks = {};
       return true;

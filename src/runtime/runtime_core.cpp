@@ -182,7 +182,7 @@ void runtime_core::inject(task* t) {
   // If it has no home any more it is at rest, and may go anywhere.
   task_chain one;
   one.push_back(t);
-  if (!give_to_idle(one, nullptr)) settle(one);
+  if (!give_to_idle(one)) settle(one);
 }
 
 void runtime_core::settle(task_chain tasks) noexcept {

@@ -72,8 +72,12 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
       arm_watch();
   }
   /// Gives tasks to an idle carrier, `preferred` if that is idle, or a new one; false if there is
-  /// none: then `tasks` is what is to be placed by the caller, see start_carrier().
-  [[nodiscard]] bool give_to_idle(task_chain& tasks, carrier* preferred);
+  /// none: then `tasks` is what is to be placed by the caller, see start_carrier(). `giver`, if
+  /// any, will hear whether it paid.
+  [[nodiscard]] bool give_to_idle(task_chain& tasks, carrier* preferred = nullptr,
+                                  carrier* giver = nullptr);
+  /// c has nothing more to do: did it pay that it was given a task, or gave one?
+  void judge_gifts(carrier& c) noexcept;
   /// Nothing to do for c: looks everywhere, sleeps. Returns when there may be something.
   void idle(carrier& c, const std::atomic<bool>* until);
   /// A timer was added that is due before all others.
