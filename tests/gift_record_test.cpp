@@ -62,7 +62,7 @@ std::int64_t sleeps() {
 }
 
 TEST(gifts, two_tasks_that_answer_each_other_stay_together) {
-  if (sanitized) GTEST_SKIP() << "pieces are longer there, and it may pay";
+  if (weir_test::sanitized) GTEST_SKIP() << "pieces are longer there, and it may pay";
   // Each computes for 2 us and then waits for the other: on two carriers each would wait for its
   // wake-up as well.
   weir::runtime rt{{.carriers = 2}};
