@@ -261,7 +261,7 @@ TEST(channel_batch, a_worker_that_drains_a_full_channel_lets_another_carrier_hel
       });
     }
     crew.wait();
-    EXPECT_EQ(seen.size(), 2U);
+    EXPECT_GE(seen.size(), 2U);
   });
 }
 

@@ -58,7 +58,9 @@ template <class R>
 class stream_results : public stream_base {
  public:
   stream_results(const context& parent, const process_options& options, stream_kind kind)
-      : stream_base(parent, options, kind), results_(results_capacity()) {}
+      : stream_base(parent, options, kind),
+        results_(results_capacity()),
+        waiting_(ordered() ? static_cast<std::size_t>(window()) : 0) {}
 
   /// A job has ended. Waits until there is room for that, or nobody wants it.
   void put(outcome<R> o) noexcept {
@@ -85,7 +87,6 @@ class stream_results : public stream_base {
   void put_in_order(outcome<R> o) {
     const std::lock_guard lock(order_);
     const std::size_t slot = static_cast<std::size_t>(o.index() % window());
-    if (waiting_.empty()) waiting_.resize(window());
     waiting_[slot].emplace(std::move(o));
     for (std::optional<outcome<R>>* first = nullptr;
          *(first = &waiting_[static_cast<std::size_t>(next_ % window())]); ++next_) {
@@ -117,33 +118,37 @@ class stream_state final : public stream_results<R> {
   ~stream_state() override { this->finish(); }
 
  private:
+  struct held {  // for a vector of T = bool is none
+    T item;
+  };
+
   ref<job> next_job(std::uint64_t index, std::uint64_t& count) override {
     if (source_error_) std::rethrow_exception(std::exchange(source_error_, nullptr));
     std::optional<T> item = source_.next(this->ctx());
     if (!item) return {};
     count = 1;
     if (this->batch() == 1) return make_ref<one_job>(*this, index, std::move(*item));
-    std::vector<T> items;
-    items.reserve(last_count_);  // most are like the last
-    items.push_back(std::move(*item));
+    std::vector<held> items;
+    items.reserve(std::min<std::size_t>(this->batch(), 64));
+    items.push_back(held{std::move(*item)});
     fill_up(items);
-    count = last_count_ = items.size();
+    count = items.size();
     return make_ref<batch_job>(*this, index, std::move(items));
   }
 
   /// Takes what else goes into the batch. What the source throws comes after that.
-  void fill_up(std::vector<T>& items) {
-    try {
-      while (items.size() < this->batch() && this->take_place()) {
-        std::optional<T> item = source_.next_at_hand(this->ctx());
-        if (!item) {
-          this->give_place();
-          return;
+  void fill_up(std::vector<held>& items) {
+    while (items.size() < this->batch() && this->take_place()) {
+      try {
+        if (std::optional<T> item = source_.next_at_hand(this->ctx())) {
+          items.push_back(held{std::move(*item)});
+          continue;
         }
-        items.push_back(std::move(*item));
+      } catch (...) {
+        source_error_ = std::current_exception();
       }
-    } catch (...) {
-      source_error_ = std::current_exception();
+      this->give_place();
+      return;
     }
   }
 
@@ -182,24 +187,24 @@ class stream_state final : public stream_results<R> {
   /// Several, one after the other. Each one's outcome is put when it is done.
   class batch_job final : public awaited_job {
    public:
-    batch_job(stream_state& s, std::uint64_t index, std::vector<T> items)
-        : stream_(s), index_(index), items_(std::move(items)) {
+    batch_job(stream_state& s, std::uint64_t index, std::vector<held> items)
+        : stream_(s), index_(index), end_(index + items.size()), items_(std::move(items)) {
       this->wants_context = stream_takes_context<F, T>;
       this->wants_state = true;
     }
     std::exception_ptr attempt(const context& ctx, void* /*state*/) noexcept override {
-      for (T& item : items_) {
+      for (held& one : items_) {
         if (ctx.cancelled()) break;
-        stream_.put(outcome_of(ctx, item));
+        stream_.put(outcome_of(ctx, one.item));
         ++index_;
       }
       return nullptr;
     }
     void drop_function() noexcept override { items_.clear(); }
     void completed() noexcept override {
-      if (std::exception_ptr error = this->take_error()) {
-        stream_.put(outcome<R>(index_, std::move(error)));
-      }
+      std::exception_ptr error = this->take_error();
+      if (!error && index_ < end_) error = stream_base::stopped();
+      for (; index_ < end_; ++index_) stream_.put(outcome<R>(index_, error));
       stream_.item_done();
     }
 
@@ -213,7 +218,8 @@ class stream_state final : public stream_results<R> {
     }
     stream_state& stream_;
     std::uint64_t index_;  // of the next
-    std::vector<T> items_;
+    std::uint64_t end_;
+    std::vector<held> items_;
   };
 
   R call(const context& ctx, T& item, bool again) {
@@ -237,7 +243,6 @@ class stream_state final : public stream_results<R> {
   Source source_;
   F f_;
   std::exception_ptr source_error_;
-  std::size_t last_count_ = 1;
 };
 
 }  // namespace detail

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "weir/process.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <stdexcept>
+#include <system_error>
 
 #include "pool/pool_options.hpp"
 
@@ -44,7 +46,11 @@ std::uint64_t window_for(const process_options& o, bool ordered) {
   if (o.window > 0) return static_cast<std::uint64_t>(o.window);
   const std::int64_t workers =
       o.workers.is_adaptive() ? o.workers.max() : std::int64_t{first_workers(o.workers)};
-  return static_cast<std::uint64_t>(workers + o.queue) * batch_for(o);
+  // All batches that can be on their way; but the window is memory, and batches can be smaller.
+  constexpr std::uint64_t enough = 16'384;
+  const auto jobs = static_cast<std::uint64_t>(workers) +
+                    static_cast<std::uint64_t>(std::max<std::int64_t>(o.queue, 0));
+  return std::max(jobs, std::min(enough, jobs >= enough ? enough : jobs * batch_for(o)));
 }
 
 }  // namespace
@@ -62,6 +68,11 @@ stream_base::stream_base(const context& parent, const process_options& options, 
 
 std::size_t stream_base::results_capacity() const noexcept {
   return ordered() ? static_cast<std::size_t>(window_) : static_cast<std::size_t>(queue_);
+}
+
+std::exception_ptr stream_base::stopped() {
+  return std::make_exception_ptr(
+      std::system_error(make_error_code(errc::cancelled), "weir::process: a job that never ran"));
 }
 
 void stream_base::start() {

@@ -102,8 +102,10 @@ void carrier::end_window(std::int64_t own) {
   }
   if (rt.timers->next_due() <= now) base_wanted_ = true;
   if (grain.coarse() && rt.has_spare() && lane.count() > own) {
+    const bool is_alone = lane.count() == 1;
+    if (is_alone && !gifts.is_worth_a_try(now)) return;
     task_chain half = lane.give_half();
-    if (!rt.give_to_idle(half)) lane.push_all(half);
+    if (!rt.give_to_idle(half, nullptr, is_alone ? this : nullptr)) lane.push_all(half);
   }
 }
 
@@ -118,7 +120,10 @@ bool carrier::end_window_of_pieces() {
     kept_since_ = now;
   }
   const bool for_long = now - kept_since_ > slice_ns && (lane.count() > 0 || has_mail());
-  return (for_long || base_wanted_) && running_ != nullptr && !rt.clock.is_virtual();
+  if ((!for_long && !base_wanted_) || running_ == nullptr || rt.clock.is_virtual()) return false;
+  take_mail();  // before it gets in line itself: those who come from elsewhere have waited too
+  if (until_base_ <= 0) base_wanted_ = true;
+  return true;
 }
 
 void carrier::yield_current() {
@@ -193,10 +198,15 @@ void* carrier::make_context(task& t, std::byte* top) noexcept {
 bool carrier::share(task* t) {
   if (!grain.coarse() || !rt.has_spare()) return false;
   const bool is_alone = lane.count() == 0;
-  if (is_alone && !gifts.is_worth_a_try(grain.now_about())) return false;
-  task_chain one;
-  one.push_back(t);
-  if (!rt.give_to_idle(one, t->home, is_alone ? this : nullptr)) lane.push_all(one);
+  // (By the clock: this may be one long piece of work, which no window ends.)
+  if (is_alone && !gifts.is_worth_a_try(rt.clock.now())) return false;
+  task_chain some;
+  if (!is_alone) some = lane.give_half();  // those that came before it
+  some.push_back(t);
+  if (!rt.give_to_idle(some, t->home, is_alone ? this : nullptr)) {
+    lane.push_all(some);
+    rt.note_surplus();
+  }
   return true;
 }
 

@@ -110,11 +110,14 @@ class carrier {
   random_source random;
   raid_record raids;
   gift_record gifts;
-  relaxed<carrier*> gift_to{nullptr};    // who got the last, until it is known whether that paid
-  relaxed<carrier*> gift_from{nullptr};  // the other way round
-  relaxed<time_ns> gift_since{0};        // when that began to keep this one busy; 0: not yet
-  relaxed<std::uint64_t> switches{0};    // for the watcher: does it get on?
-  relaxed<std::uint64_t> started{0};     // tasks, by this carrier
+  // By their index: which carrier got the last gift, until it is known whether that paid, and whose
+  // this one got; nobody: none.
+  static constexpr int nobody = -1;
+  relaxed<int> gift_to{nobody};
+  relaxed<int> gift_from{nobody};
+  relaxed<time_ns> gift_since{0};      // when that began to keep this one busy; 0: not yet
+  relaxed<std::uint64_t> switches{0};  // for the watcher: does it get on?
+  relaxed<std::uint64_t> started{0};   // tasks, by this carrier
   relaxed<std::uint64_t> finished{0};
   relaxed<std::uint64_t> rests{0};    // how often it has become idle
   relaxed<int> thread_id{0};          // gettid() of its thread

@@ -46,7 +46,7 @@ void runtime_core::idle(carrier& c, const std::atomic<bool>* until) {
   c.idle.store(true, std::memory_order_seq_cst);
   count_spare(+1);
   wait_for_work(c, until);
-  if (c.gift_from != nullptr) c.gift_since = clock.now();
+  if (c.gift_from != carrier::nobody) c.gift_since = clock.now();
   // Ordering: seq_cst; if somebody has claimed this carrier, they have counted it already.
   if (c.idle.exchange(false, std::memory_order_seq_cst)) count_spare(-1);
   resign_as_watcher(c);  // after that: its successor is looked for among the idle
@@ -292,13 +292,18 @@ void runtime_core::judge_gifts(carrier& c) noexcept {
   const auto judge = [this](carrier& giver, carrier& receiver) {
     const time_ns since = receiver.gift_since;
     giver.gifts.learn(since != 0 ? clock.now() - since : 0);
-    receiver.gift_from = nullptr;
-    giver.gift_to = nullptr;
+    receiver.gift_from = carrier::nobody;
+    if (giver.gift_to == receiver.index) giver.gift_to = carrier::nobody;
   };
-  if (carrier* const giver = c.gift_from) judge(*giver, c);
-  if (carrier* const receiver = c.gift_to; receiver != nullptr && receiver->gift_from == &c) {
-    judge(c, *receiver);
-  }
+  // (Not begun: it is still on its way to us.)
+  carrier* const giver = known(c.gift_from);
+  if (giver != nullptr && c.gift_since != 0) judge(*giver, c);
+  carrier* const receiver = known(c.gift_to);
+  if (receiver != nullptr && receiver->gift_from == c.index) judge(c, *receiver);
+}
+
+carrier* runtime_core::known(int index) const noexcept {
+  return index >= 0 && index < known_carriers() ? &at(index) : nullptr;
 }
 
 carrier* runtime_core::claim_idle(carrier* preferred) noexcept {
@@ -319,9 +324,13 @@ carrier* runtime_core::claim_idle(carrier* preferred) noexcept {
 bool runtime_core::give_to_idle(task_chain& tasks, carrier* preferred, carrier* giver) {
   while (carrier* c = claim_idle(preferred)) {
     if (giver != nullptr) {
+      carrier* const last = known(giver->gift_to);
+      if (last != nullptr && last->gift_from == giver->index) {
+        last->gift_from = carrier::nobody;  // of that one it will not be known
+      }
       c->gift_since = 0;
-      c->gift_from = giver;
-      giver->gift_to = c;
+      c->gift_from = giver->index;
+      giver->gift_to = c->index;
     }
     if (c->post(tasks)) {
       tasks = {};

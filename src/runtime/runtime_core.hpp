@@ -222,6 +222,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     // Ordering: acquire; pairs with the release that publishes a new carrier.
     return carrier_count_.load(std::memory_order_acquire);
   }
+  /// Null if there is none of that index.
+  [[nodiscard]] carrier* known(int index) const noexcept;
   [[nodiscard]] carrier& at(int i) const noexcept {
     return *carriers_[static_cast<std::size_t>(i)];
   }

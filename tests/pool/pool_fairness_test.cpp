@@ -2,6 +2,7 @@
 // A pool that always has work shares its carrier with everybody else.
 #include "support.hpp"
 
+#include <functional>
 #include <thread>
 
 namespace {
@@ -48,6 +49,24 @@ TEST(pool_fairness, a_deadline_ends_a_job_whose_pool_is_flooded) {
   EXPECT_THROW((void)late.get(), std::system_error);
   stop = true;
   poster.join();
+}
+
+TEST(pool_fairness, what_a_thread_sends_to_a_busy_carrier_comes_to_its_turn) {
+  // Jobs that post the next ones: two workers take turns, and the carrier never looks up by itself.
+  runtime rt{{.carriers = 1}};
+  const pool<> p{{.workers = 2, .queue = 1024, .runtime = &rt}};
+  std::atomic<bool> stop{false};
+  std::function<void()> again = [&] {
+    if (!stop) p.post([&] { again(); });
+  };
+  for (int i = 0; i < 20; ++i) p.post([&] { again(); });
+  for (int i = 0; i < 3; ++i) {
+    std::atomic<bool> ran{false};
+    rt.go([&] { ran = true; });
+    until([&] { return ran.load(); });
+  }
+  stop = true;
+  p.wait();
 }
 
 }  // namespace

@@ -157,6 +157,19 @@ WEIR_RULE(process_batch, move_only_jobs_pass) {
   });
 }
 
+TEST(process_batch_size, fits_any_element) {
+  const std::vector<bool> bits{true, false, true};
+  EXPECT_EQ(
+      map(background(), bits, {.workers = 1, .batch = 2}, [](bool b) { return !b; }).to_vector(),
+      (std::vector<bool>{false, true, false}));
+}
+
+TEST(process_batch_size, of_the_largest_needs_no_more_memory_than_there_is) {
+  EXPECT_EQ(
+      map(background(), numbers(3), {.workers = 1, .queue = 64, .batch = 65'536}, same).to_vector(),
+      numbers(3));
+}
+
 TEST(process_batch_size, that_can_not_be_is_named) {
   const auto with = [](process_options o) {
     for_each(background(), numbers(1), std::move(o), same);

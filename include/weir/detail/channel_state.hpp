@@ -129,7 +129,7 @@ class channel_state final : public channel_core {
       (void)receive_locked(&one, how);
       return;
     }
-    operations -= static_cast<std::uint32_t>(many.size());
+    if (many.size() > 1) operations -= static_cast<std::uint32_t>(many.size());  // one piece
     lock.unlock();
   }
 

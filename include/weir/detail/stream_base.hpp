@@ -26,10 +26,11 @@ struct process_options {
   /// In order: how many jobs, from the one the loop waits for, may be under way or done; 0: as many
   /// as there are workers and places in the queue.
   std::int64_t window = 0;
-  /// Jobs that go to a worker together and run one after the other, as many as are at hand; for
-  /// jobs that are so small that their way costs more than they do (docs/guide.md). `queue` and
-  /// stats() count batches then. A job must not wait for what one behind it does. Timeouts, retries
-  /// and rates are a single job's: not with more than 1. At most 65,536.
+  /// Jobs that go to a worker together and run one after the other; for jobs so small that their
+  /// way costs more than they do (docs/guide.md). Of a channel as many as are there, of a range
+  /// always so many, however long it takes to give them. `queue` and stats() count batches then. A
+  /// job must not wait for what one behind it does. Timeouts, retries and rates are each job's: not
+  /// with more than 1. At most 65,536.
   std::int64_t batch = 1;
   weir::on_error on_error = weir::on_error::fail_fast;
   std::chrono::nanoseconds timeout{0};
@@ -59,6 +60,8 @@ class stream_base {
 
   [[nodiscard]] const context& ctx() const noexcept { return own_.ctx; }
   [[nodiscard]] bool may_retry() const noexcept { return may_retry_; }
+  /// The end of a job that the pool stopped before it began.
+  [[nodiscard]] static std::exception_ptr stopped();
   /// A job's outcome has been dealt with.
   void item_done() const { items_.done(); }
   /// After the last result: throws the first failure, if there was one.
