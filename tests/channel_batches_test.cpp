@@ -8,11 +8,12 @@
 #include <list>
 #include <memory>
 #include <mutex>
-#include <numeric>
 #include <ranges>
 #include <set>
 #include <span>
 #include <string>
+
+#include "numbers.hpp"
 
 namespace {
 
@@ -20,12 +21,6 @@ using namespace weir_test;
 using weir::channel;
 
 WEIR_RULES(channel_batches);
-
-std::vector<int> first(int n) {
-  std::vector<int> all(static_cast<std::size_t>(n));
-  std::iota(all.begin(), all.end(), 0);
-  return all;
-}
 
 /// An output iterator that throws at its n-th element.
 class throwing_sink {
@@ -83,11 +78,11 @@ WEIR_RULE(channel_batches, receivers_that_wait_and_a_buffer_that_fills_get_all_i
       }
     });
     crew_.spawn([ch] {
-      EXPECT_EQ(ch.send_many(first(300)), 300U);
+      EXPECT_EQ(ch.send_many(numbers(300)), 300U);
       ch.close();
     });
     crew_.join();
-    EXPECT_EQ(got, first(300)) << "capacity " << capacity;
+    EXPECT_EQ(got, numbers(300)) << "capacity " << capacity;
   }
 }
 
@@ -99,7 +94,7 @@ WEIR_RULE(channel_batches, several_senders_and_receivers_lose_and_double_nothing
   for (int i = 0; i < 2; ++i) {
     senders.add();
     crew_.spawn([=] {
-      (void)ch.send_many(first(100));
+      (void)ch.send_many(numbers(100));
       senders.done();
     });
     crew_.spawn([&, ch] {
@@ -122,13 +117,13 @@ WEIR_RULE(channel_batches, several_senders_and_receivers_lose_and_double_nothing
 
 WEIR_RULE(channel_batches, what_a_sink_does_not_take_stays_first_and_in_order) {
   const channel<int> ch{8};
-  (void)ch.send_many(first(6));
+  (void)ch.send_many(numbers(6));
   std::vector<int> got;
   EXPECT_THROW(ch.receive_many(throwing_sink(got, 3), 8), std::runtime_error);
   EXPECT_EQ(got, (std::vector<int>{0, 1}));
   EXPECT_EQ(ch.size(), 4U);
   EXPECT_EQ(ch.receive_many(std::back_inserter(got), 8), 4U);
-  EXPECT_EQ(got, first(6));
+  EXPECT_EQ(got, numbers(6));
 }
 
 WEIR_RULE(channel_batches, a_sink_that_passes_on_what_it_gets_sees_one_after_the_other) {
@@ -142,7 +137,7 @@ WEIR_RULE(channel_batches, a_sink_that_passes_on_what_it_gets_sees_one_after_the
       EXPECT_NE(passed.receive(), mine);
     }
   });
-  (void)ch.send_many(first(6));
+  (void)ch.send_many(numbers(6));
   crew_.spawn([=] {
     struct passing_sink {
       using difference_type = std::ptrdiff_t;
@@ -178,28 +173,28 @@ struct short_of_memory {
 
 WEIR_RULE(channel_batches, what_there_is_no_memory_for_goes_back_in_order) {
   const channel<int> ch{8};
-  (void)ch.send_many(first(6));
+  (void)ch.send_many(numbers(6));
   std::vector<int, short_of_memory<int>> some{short_of_memory<int>(4)};
   EXPECT_THROW(ch.receive_many(std::back_inserter(some), 8), std::bad_alloc);
   EXPECT_EQ(some.size() + ch.size(), 6U);
   std::vector<int> got(some.begin(), some.end());
   EXPECT_EQ(ch.receive_many(std::back_inserter(got), 8), 6 - some.size());
-  EXPECT_EQ(got, first(6));
+  EXPECT_EQ(got, numbers(6));
 }
 
 TEST(channel_batch, receives_at_most_what_is_asked_for_and_never_waits_for_more) {
   const channel<int> ch{200};
-  (void)ch.send_many(first(150));
+  (void)ch.send_many(numbers(150));
   std::vector<int> got;
   EXPECT_EQ(ch.receive_many(std::back_inserter(got), 100), 100U);
   EXPECT_EQ(ch.receive_many(std::back_inserter(got), 100), 50U);
-  EXPECT_EQ(got, first(150));
+  EXPECT_EQ(got, numbers(150));
 }
 
 TEST(channel_batch, a_full_channel_takes_what_fits_and_a_closed_one_throws) {
   const channel<int> ch{3};
   const auto [ctx, cancel] = soon();
-  const std::vector<int> all = first(5);
+  const std::vector<int> all = numbers(5);
   EXPECT_EQ(ch.send_many(ctx, all), 3U);
   EXPECT_EQ(ch.send_many(ctx, all), 0U) << "the context is done";
   ch.close();
@@ -240,7 +235,7 @@ TEST(channel_batch, a_worker_that_drains_a_full_channel_lets_another_carrier_hel
   weir::runtime rt{{.carriers = 2}};
   rt.run([] {
     const channel<int> ch{2000};
-    (void)ch.send_many(first(2000));
+    (void)ch.send_many(numbers(2000));
     ch.close();
     std::mutex m;
     std::set<std::thread::id> seen;
@@ -269,7 +264,7 @@ TEST(channel_batch, a_worker_that_never_waits_lets_others_and_the_timers_run) {
   weir::runtime rt{{.carriers = 1}};
   rt.run([] {
     const channel<int> ch{256};
-    const std::vector<int> in = first(64);
+    const std::vector<int> in = numbers(64);
     std::vector<int> out;
     std::atomic<int> ran{0};
     const weir::wait_group others;
@@ -310,7 +305,7 @@ TEST(channel_batch, ranges_and_elements_of_any_kind_go) {
   EXPECT_EQ(ints.send_many(std::views::iota(9, 12)), 3U);
   int got[12] = {};
   EXPECT_EQ(ints.receive_many(got, 12), 12U);
-  EXPECT_EQ(std::vector<int>(std::begin(got), std::end(got)), first(12));
+  EXPECT_EQ(std::vector<int>(std::begin(got), std::end(got)), numbers(12));
 
   const channel<no_rvalue_of_const> odds{4};
   const std::vector<no_rvalue_of_const> some{no_rvalue_of_const(1), no_rvalue_of_const(2)};

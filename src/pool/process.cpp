@@ -50,7 +50,7 @@ std::uint64_t window_for(const process_options& o, bool ordered) {
   constexpr std::uint64_t enough = 16'384;
   const auto jobs = static_cast<std::uint64_t>(workers) +
                     static_cast<std::uint64_t>(std::max<std::int64_t>(o.queue, 0));
-  return std::max(jobs, std::min(enough, jobs >= enough ? enough : jobs * batch_for(o)));
+  return jobs >= enough ? jobs : std::min(enough, jobs * batch_for(o));
 }
 
 }  // namespace

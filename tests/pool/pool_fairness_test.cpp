@@ -10,45 +10,51 @@ namespace {
 using namespace weir_test;
 using namespace weir;
 
-/// Posts from a plain thread what takes longer to do than to post, until `stop`.
-std::thread flood(const pool<>& p, const std::atomic<bool>& stop) {
-  return std::thread([&] {
-    const auto job = [] {
-      const auto end = std::chrono::steady_clock::now() + 2us;
-      while (std::chrono::steady_clock::now() < end) {
-      }
-    };
-    while (!stop) p.post(job);
-  });
-}
+/// A pool on one carrier. From begin() on a thread posts what takes longer to do than to post.
+class flooded_pool {
+ public:
+  ~flooded_pool() {
+    stop_ = true;
+    if (poster_.joinable()) poster_.join();
+  }
+  void begin() {
+    poster_ = std::thread([this] {
+      const auto job = [] {
+        const auto end = std::chrono::steady_clock::now() + 2us;
+        while (std::chrono::steady_clock::now() < end) {
+        }
+      };
+      while (!stop_) jobs.post(job);
+    });
+  }
+
+  runtime rt{{.carriers = 1}};
+  const pool<> jobs{{.workers = 2, .queue = 4096, .runtime = &rt}};
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::thread poster_;
+};
 
 TEST(pool_fairness, a_queue_that_never_runs_dry_holds_up_no_task_and_no_timer) {
-  runtime rt{{.carriers = 1}};
-  const pool<> p{{.workers = 2, .queue = 4096, .runtime = &rt}};
-  std::atomic<bool> stop{false};
-  std::thread poster = flood(p, stop);
   std::atomic<int> ticks{0};
-  rt.go([&] {
+  flooded_pool p;
+  p.begin();
+  p.rt.go([&] {
     for (; ticks < 3; ++ticks) (void)with_timeout(background(), 5ms).ctx.done().receive();
   });
   until([&] { return ticks == 3; });
-  stop = true;
-  poster.join();
 }
 
 TEST(pool_fairness, a_deadline_ends_a_job_whose_pool_is_flooded) {
-  runtime rt{{.carriers = 1}};
-  const pool<> p{{.workers = 2, .queue = 4096, .runtime = &rt}};
-  std::atomic<bool> stop{false};
-  auto late = p.submit(job_options{.timeout = 5ms}, [](const context& ctx) {
+  flooded_pool p;
+  auto late = p.jobs.submit(job_options{.timeout = 5ms}, [](const context& ctx) {
     (void)ctx.done().receive();
     return 1;
   });
-  std::thread poster = flood(p, stop);
+  p.begin();
   until([&] { return late.ready(); });
   EXPECT_THROW((void)late.get(), std::system_error);
-  stop = true;
-  poster.join();
 }
 
 TEST(pool_fairness, what_a_thread_sends_to_a_busy_carrier_comes_to_its_turn) {

@@ -2,8 +2,9 @@
 // process_options::batch: small jobs share the way to a worker, and are else what they were.
 #include "support.hpp"
 
-#include <numeric>
 #include <ranges>
+
+#include "numbers.hpp"
 
 namespace {
 
@@ -11,12 +12,6 @@ using namespace weir_test;
 using namespace weir;
 
 WEIR_RULES(process_batch);
-
-std::vector<int> numbers(int n) {
-  std::vector<int> v(static_cast<std::size_t>(n));
-  std::iota(v.begin(), v.end(), 0);
-  return v;
-}
 
 const auto same = [](int i) { return i; };
 

@@ -2,8 +2,9 @@
 // process, process_ordered, map, for_each: what comes in comes out, once, and nothing stays behind.
 #include "support.hpp"
 
-#include <numeric>
 #include <ranges>
+
+#include "numbers.hpp"
 
 namespace {
 
@@ -11,12 +12,6 @@ using namespace weir_test;
 using namespace weir;
 
 WEIR_RULES(process_test);
-
-std::vector<int> numbers(int n) {
-  std::vector<int> v(static_cast<std::size_t>(n));
-  std::iota(v.begin(), v.end(), 0);
-  return v;
-}
 
 const auto twice = [](int i) { return 2 * i; };
 
