@@ -140,14 +140,13 @@ WEIR_RULE(channel_test, r14_a_value_handed_to_a_waiting_receiver_cannot_be_stole
 }
 
 TEST(channel_order, r15_r16_waiters_are_served_in_order_of_arrival) {
-  weir::runtime rt{{.carriers = 1}};
-  rt.run([] {
+  on_virtual_time([] {
     channel<int> ch{1};
     std::vector<int> order;
     weir::wait_group wg;
     for (int i = 0; i < 5; ++i) {
       wg.go([&, i] { ch.send(i); });
-      weir::yield();  // one carrier: it runs, and waits, before the next starts
+      weir::yield();  // it runs, and waits, before the next starts
     }
     for (int i = 0; i < 5; ++i) order.push_back(*ch.receive());
     wg.wait();

@@ -140,15 +140,14 @@ WEIR_RULE(coroutine_life_test, one_that_waits_is_destroyed_and_nobody_touches_it
 }
 
 TEST(coroutine_destruction, what_it_was_given_and_has_not_seen_goes_back) {
-  runtime rt{{.carriers = 1}};
-  rt.run([] {
+  on_virtual_time([] {
     const channel<int> ch;
     const auto [ctx, cancel] = with_cancel(background());
     int got = 0;
     for (int i = 0; i < 3; ++i) {
       owned a = receive_into(ctx, ch, got);
       ch.send(i);   // it is woken, and has not run yet
-      a.destroy();  // one carrier: so it does not run now
+      a.destroy();  // before it runs: nobody does while this task does not wait
       EXPECT_EQ(ch.receive(), i);
     }
     owned b = send_from(ch, 7);

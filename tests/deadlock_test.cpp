@@ -41,7 +41,9 @@ TEST(dump_test, names_tasks_and_what_they_wait_for) {
   rt.go("sleeper", [=, ctx = ctx] { select(on_done(ctx), after(1h)); });
   until([&] {
     const std::string text = dump();
-    return has(text, "'locker': lock") && has(text, "'sleeper': select");
+    return has(text, "'sender': send") && has(text, "'receiver': receive") &&
+           has(text, "'selector': select") && has(text, "'waiter': wait") &&
+           has(text, "'locker': lock") && has(text, "'sleeper': select");
   });
   const std::string text = dump();
   std::ostringstream address;

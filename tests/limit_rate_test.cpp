@@ -14,13 +14,6 @@ using duration = std::chrono::nanoseconds;
 
 std::int64_t now() { return detail::time_after(duration::zero()).time_since_epoch().count(); }
 
-/// Runs f as a task on a virtual clock.
-template <class F>
-void on_virtual_time(F f) {
-  runtime rt{{.carriers = 1, .clock = clock_kind::virtual_time}};
-  rt.run(std::move(f));
-}
-
 /// How many `tasks` tasks that ask for one at a time get in `t`.
 template <class Limit>
 std::int64_t granted_in(const Limit& limit, duration t, int tasks) {

@@ -30,13 +30,6 @@ class dice {
   std::mt19937 random_;
 };
 
-/// Runs f as a task on a virtual clock.
-template <class F>
-void on_virtual_time(F f) {
-  runtime rt{{.carriers = 1, .clock = clock_kind::virtual_time}};
-  rt.run(std::move(f));
-}
-
 // ---- what is allowed, by an oracle --------------------------------------------------------------
 
 TEST(limit_oracle_test, a_bucket_allows_what_has_fallen_due) {

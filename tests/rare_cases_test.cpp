@@ -77,8 +77,7 @@ WEIR_RULE(rare_cases_test, a_stop_callback_may_wait_for_who_waits_for_a_child) {
 }
 
 TEST(deadline_test, its_stop_callbacks_may_wait) {
-  runtime rt{{.carriers = 1, .clock = clock_kind::virtual_time}};
-  rt.run([] {
+  on_virtual_time([] {
     const channel<int> ch;
     auto [ctx, cancel] = with_timeout(background(), 50ms);
     const std::stop_callback callback(ctx.stop_token(), [&] { ch.send(1); });

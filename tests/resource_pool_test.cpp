@@ -166,13 +166,6 @@ WEIR_RULE(resource_pool_test, close_turns_waiters_away_and_what_is_lent_goes_whe
 
 // ---- who gets which, and when -------------------------------------------------------------------
 
-/// Runs f as a task on a virtual clock.
-template <class F>
-void on_virtual_time(F f) {
-  runtime rt{{.carriers = 1, .clock = clock_kind::virtual_time}};
-  rt.run(std::move(f));
-}
-
 TEST(resource_pool_order_test, waiters_are_served_in_order_and_nobody_overtakes) {
   on_virtual_time([] {
     census c;

@@ -183,6 +183,16 @@ void until(Condition condition) {
   }
 }
 
+/// Runs f as a task of a runtime of one carrier on a virtual clock. There yield() returns only when
+/// all who were ready have had their turn, and what was woken runs when the running task waits. On
+/// a real clock a carrier may be relieved of its tasks, one carrier or not, when the machine is
+/// busy.
+template <class F>
+void on_virtual_time(F f) {
+  weir::runtime rt{{.carriers = 1, .clock = weir::clock_kind::virtual_time}};
+  rt.run(std::move(f));
+}
+
 /// Whether `attempt()` is true in one of eight tries: for what must be done in time. A machine that
 /// others use, too, is late by itself now and then; what is broken is late each time.
 template <class Attempt>

@@ -18,11 +18,6 @@ WEIR_RULES(ticker_test);
 
 clock::time_point now() { return detail::time_after(clock::duration::zero()); }
 
-/// Runs f as the main task of a runtime on virtual time.
-void on_virtual_time(std::function<void()> f) {
-  runtime({.clock = clock_kind::virtual_time}).run(f);
-}
-
 /// Returns after `d`, and after everything that was to fire here before has.
 void let_pass(clock::duration d) { (void)timer(d).channel().receive(); }
 

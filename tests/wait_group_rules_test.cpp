@@ -154,8 +154,7 @@ WEIR_RULE(wait_group_rules_test, r83_a_waiter_is_released_even_if_the_group_is_u
 }
 
 TEST(wait_group_runtime_test, r83_a_waiter_of_the_last_turn_does_not_wait_for_the_next) {
-  runtime rt{{.carriers = 1}};
-  rt.run([] {
+  on_virtual_time([] {
     const wait_group wg;
     wg.add();
     std::atomic<bool> released{false};
