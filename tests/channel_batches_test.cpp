@@ -191,6 +191,28 @@ TEST(channel_batch, receives_at_most_what_is_asked_for_and_never_waits_for_more)
   EXPECT_EQ(got, numbers(150));
 }
 
+TEST(channel_batch, go_round_the_end_of_the_ring_from_every_place_and_at_every_size) {
+  constexpr int capacity = 7;
+  const channel<std::shared_ptr<int>> ch{capacity};
+  int sent = 0;
+  int next = 0;
+  for (int there = 0; there < capacity; ++there) {
+    for (int n = 1; n <= capacity - there; ++n) {
+      std::vector<std::shared_ptr<int>> some;
+      for (int i = 0; i < there + n; ++i) some.push_back(std::make_shared<int>(sent++));
+      const std::span all(some);
+      const auto first = static_cast<std::size_t>(there);
+      EXPECT_EQ(ch.send_many(std::vector(all.begin(), all.begin() + there)), first);
+      EXPECT_EQ(ch.send_many(std::vector(all.begin() + there, all.end())), some.size() - first);
+      std::vector<std::shared_ptr<int>> got;
+      while (ch.size() > 0) (void)ch.receive_many(std::back_inserter(got), 2);
+      EXPECT_EQ(got, some);
+      for (const auto& item : got) EXPECT_EQ(*item, next++);
+      EXPECT_EQ(some.front().use_count(), 2) << "only those who show it here have one";
+    }
+  }
+}
+
 TEST(channel_batch, a_full_channel_takes_what_fits_and_a_closed_one_throws) {
   const channel<int> ch{3};
   const auto [ctx, cancel] = soon();

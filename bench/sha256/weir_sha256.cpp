@@ -9,6 +9,7 @@
 #include <iterator>
 #include <numeric>
 #include <ranges>
+#include <span>
 
 #include "pool/work.hpp"
 #include "sha256/sha256.hpp"
@@ -52,9 +53,12 @@ std::uint64_t with_batches(const work& w) {
       sum += mine;
     });
   }
-  std::vector<std::int64_t> all(static_cast<std::size_t>(w.jobs));
-  std::iota(all.begin(), all.end(), 0);
-  jobs.send_many(all);
+  std::vector<std::int64_t> some(batch);
+  for (std::int64_t i = 0; i < w.jobs; i += static_cast<std::int64_t>(batch)) {
+    std::iota(some.begin(), some.end(), i);
+    const auto left = static_cast<std::size_t>(w.jobs - i);
+    jobs.send_many(std::span(some).first(std::min(batch, left)));
+  }
   jobs.close();
   crew.wait();
   return sum;

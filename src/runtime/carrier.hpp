@@ -24,6 +24,7 @@
 #include "runtime/raid_record.hpp"
 #include "runtime/random.hpp"
 #include "runtime/relaxed.hpp"
+#include "runtime/reluctance.hpp"
 #include "runtime/sanitizer.hpp"
 #include "runtime/stack_pool.hpp"
 #include "runtime/switch.hpp"
@@ -110,6 +111,7 @@ class carrier {
   random_source random;
   raid_record raids;
   gift_record gifts;
+  reluctance lookouts{6};  // when it becomes idle
   // By their index: which carrier got the last gift, until it is known whether that paid, and whose
   // this one got; nobody: none.
   static constexpr int nobody = -1;

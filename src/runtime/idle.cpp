@@ -20,6 +20,7 @@ namespace weir::detail {
 namespace {
 
 constexpr int spin_rounds = 200;              // some microseconds
+constexpr time_ns lookout_ns = 50'000;        // what a wake-up takes on a busy machine
 constexpr time_ns watch_first_ns = 200'000;   // how often the watcher looks, at first
 constexpr std::uint32_t watch_round_max = 5;  // and doubling up to 6.4 ms
 
@@ -52,25 +53,39 @@ void runtime_core::idle(carrier& c, const std::atomic<bool>* until) {
   resign_as_watcher(c);  // after that: its successor is looked for among the idle
 }
 
-void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
-  const auto has_reason_to_leave = [&] {
-    // Ordering: seq_cst; see the top of this file. Not idle any more: somebody has claimed it, and
-    // sends mail, or has sent it, and it was raided since.
-    return c.has_mail() || is_true(&stop_) || is_true(until) ||
-           !c.idle.load(std::memory_order_seq_cst);
-  };
-  // A short spin: whoever is active may be about to send something here, or has just begun with
-  // what takes long, and tasks wait behind it.
+bool runtime_core::has_reason_to_leave(carrier& c, const std::atomic<bool>* until) const noexcept {
+  // Ordering: seq_cst; see the top of this file. Not idle any more: somebody has claimed it, and
+  // sends mail, or has sent it, and it was raided since.
+  return c.has_mail() || is_true(&stop_) || is_true(until) ||
+         !c.idle.load(std::memory_order_seq_cst);
+}
+
+/// Whoever is active may be about to send something here, or has just begun with what takes long,
+/// and tasks wait behind it: looks out for that, a moment, or where it pays as long as it takes to
+/// be woken. True: there may be something to do.
+bool runtime_core::look_out(carrier& c, const std::atomic<bool>* until) {
   const bool may_raid = !clock.is_virtual() && c.raids.is_worth_a_try(clock);
-  if (may_raid) look_at_others();
-  for (int i = 0; i < spin_rounds && others_active(c); ++i) {
-    if (has_reason_to_leave()) return;
-    port::relax();
-  }
-  if (may_raid && others_active(c) && raid_who_computes(c)) {
-    c.raids.begin(clock);
-    return;
-  }
+  if (!others_active(c)) return false;
+  const bool for_long = !clock.is_virtual() && c.lookouts.gives_way();
+  const time_ns end = clock.now() + (for_long ? lookout_ns : 0);
+  bool paid = false;
+  do {
+    if (may_raid) look_at_others();
+    for (int i = 0; i < spin_rounds && !paid && others_active(c); ++i) {
+      port::relax();
+      paid = has_reason_to_leave(c, until);
+    }
+    if (!paid && may_raid && others_active(c) && raid_who_computes(c)) {
+      c.raids.begin(clock);
+      paid = true;
+    }
+  } while (!paid && others_active(c) && std::min(end, timers->next_due()) > clock.now());
+  if (for_long) c.lookouts.learn(paid);
+  return paid;
+}
+
+void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
+  if (look_out(c, until)) return;
   time_ns patience = deadlock_patience_ns;
   for (;;) {
     const bool watcher = become_watcher(c);
@@ -79,13 +94,13 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
     time_ns wake_at = watcher ? watch_until(c) : never;
     const bool might_be_last = watcher && wake_at == never;
     if (might_be_last) wake_at = steady_now() + patience;
-    if (!has_reason_to_leave() && c.mail_for_sure() == 0 && wake_at > clock.now() &&
+    if (!has_reason_to_leave(c, until) && c.mail_for_sure() == 0 && wake_at > clock.now() &&
         !clock.is_virtual()) {
       port::futex_wait(c.asleep_, 1, wake_at);
     }
     // Ordering: seq_cst; see the top of this file.
     const bool woken = c.asleep_.exchange(0, std::memory_order_seq_cst) == 0;
-    if (has_reason_to_leave()) return;
+    if (has_reason_to_leave(c, until)) return;
     if (might_be_last && !woken && steady_now() >= wake_at) {
       stacks.trim();
       check_deadlock(1);
@@ -97,7 +112,7 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
       if (advance_virtual_clock()) return;
       // Ordering: seq_cst; as above, with all there is to wait for looked at once more.
       c.asleep_.store(1, std::memory_order_seq_cst);
-      if (!has_reason_to_leave() && c.mail_for_sure() == 0) {
+      if (!has_reason_to_leave(c, until) && c.mail_for_sure() == 0) {
         port::futex_wait(c.asleep_, 1, never);
       }
       // Ordering: seq_cst; as above.

@@ -208,6 +208,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     return closing_.load(std::memory_order_acquire);
   }
   [[nodiscard]] carrier* first_attached() const noexcept;
+  [[nodiscard]] bool has_reason_to_leave(carrier& c, const std::atomic<bool>* until) const noexcept;
+  [[nodiscard]] bool look_out(carrier& c, const std::atomic<bool>* until);
   void wait_for_work(carrier& c, const std::atomic<bool>* until);
   [[nodiscard]] bool become_watcher(carrier& c) noexcept;
   void resign_as_watcher(carrier& c) noexcept;

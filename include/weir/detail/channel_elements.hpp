@@ -65,7 +65,12 @@ class taken_items {
 
   [[nodiscard]] std::size_t size() const noexcept { return last_ - first_; }
   [[nodiscard]] T& front() noexcept { return begin()[first_]; }
-  void push_back(T&& item) noexcept { std::construct_at(begin() + last_++, std::move(item)); }
+  /// Takes over the n elements in these slots, which hold nothing then.
+  void append(T* slots, std::size_t n) noexcept {
+    std::uninitialized_move_n(slots, n, begin() + last_);
+    std::destroy_n(slots, n);
+    last_ += n;
+  }
   void pop_front() noexcept { std::destroy_at(begin() + first_++); }
 
  private:

@@ -91,19 +91,16 @@ class channel_state final : public channel_core {
     requires std::is_same_v<element, T>
   {
     lock_before("send on a channel");
-    std::size_t sent = 0;
-    for (; sent < n && has_room(); ++sent) {
-      if constexpr (std::is_const_v<From>) {
-        ::new (push_slot(sizeof(T))) T(from[sent]);
-      } else {
-        ::new (push_slot(sizeof(T))) T(std::move(from[sent]));
-      }
-    }
-    if (sent > 0) {
-      // One visit to the channel, which is what costs if another processor had it.
-      operations -= static_cast<std::uint32_t>(sent - 1);
+    if (has_room()) {
+      const std::size_t some = std::min(n, cap - count);
+      const std::size_t tail = wrapped(head + count);
+      const std::size_t run = std::min(some, room - tail);  // up to the ring's end
+      append(from, run, slot_at(tail));
+      append(from + run, some - run, slot_at(0));
+      count += some;
+      ++operations;  // one visit to the channel, which is what costs if another processor had it
       lock.unlock();
-      return sent;
+      return some;
     }
     if constexpr (std::is_const_v<From>) {
       T copy(from[0]);
@@ -119,17 +116,18 @@ class channel_state final : public channel_core {
     requires std::is_same_v<element, T>
   {
     lock_before("receive from a channel");
-    fetch_ahead(max);
-    while (many.size() < max && has_item_and_no_sender()) {
-      T* slot = static_cast<T*>(pop_slot(sizeof(T)));
-      many.push_back(std::move(*slot));
-      std::destroy_at(slot);
-    }
-    if (many.size() == 0) {
+    if (!has_item_and_no_sender()) {
       (void)receive_locked(&one, how);
       return;
     }
-    if (many.size() > 1) operations -= static_cast<std::uint32_t>(many.size());  // one piece
+    fetch_ahead(max);
+    const std::size_t some = std::min(max, count);
+    const std::size_t run = std::min(some, room - head);  // up to the ring's end
+    many.append(slot_at(head), run);
+    many.append(slot_at(0), some - run);
+    head = wrapped(head + some);
+    count -= some;
+    if (some == 1) ++operations;  // several are a piece of work, which the receiver counts
     lock.unlock();
   }
 
@@ -203,6 +201,20 @@ class channel_state final : public channel_core {
       return;
     interruption_point(operation);
     lock.lock();
+  }
+  [[nodiscard]] T* slot_at(std::size_t index) noexcept {
+    return reinterpret_cast<T*>(slots + index * sizeof(T));
+  }
+  [[nodiscard]] std::size_t wrapped(std::size_t index) const noexcept {
+    return index < room ? index : index - room;
+  }
+  template <class From>
+  static void append(From* from, std::size_t n, T* slot) noexcept {
+    if constexpr (std::is_const_v<From>) {
+      std::uninitialized_copy_n(from, n, slot);
+    } else {
+      std::uninitialized_move_n(from, n, slot);
+    }
   }
   void take_item(std::optional<T>& out) noexcept {
     T* slot = static_cast<T*>(pop_slot(sizeof(T)));
