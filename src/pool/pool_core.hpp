@@ -64,6 +64,7 @@ enum class verdict { done, failed, cancelled, again };
 struct pool_worker {
   int number = 0;
   std::shared_ptr<void> state;  // pool<State>'s
+  job* spent = nullptr;         // the job before `current`, over and alone; freed at its end
   // Under the pool's lock. Each worker's own, since another's would be another processor's.
   job* current = nullptr;
   std::uint64_t done = 0;
@@ -188,7 +189,7 @@ class pool_core : public shared_object {
   void note_passed_over(std::size_t chosen) noexcept;
   [[nodiscard]] job* best() noexcept;
   [[nodiscard]] job* pick(pool_worker* by) noexcept;
-  [[nodiscard]] job* pick_at_once(pool_worker* by) noexcept;
+  [[nodiscard]] bool may_pick_at_once() const noexcept;
   /// `by` is null for whoever runs it outside of a worker's loop.
   void start(job& j, pool_worker* by) noexcept;
   /// What follows from a change: jobs to idle workers, room to submitters, news to who waits for
@@ -200,6 +201,7 @@ class pool_core : public shared_object {
   void admit_waiting(wake_batch& wakes) noexcept;
   static void wake_list(wait_list& list, wake_batch& wakes) noexcept;
   void retire(job& j, pool_worker* by, verdict v) noexcept;
+  void end_run(job& j, pool_worker* by) noexcept;
   template <class F>
   void for_each_running(F f) const;
   [[nodiscard]] std::uint64_t done() const noexcept;
@@ -239,12 +241,15 @@ class pool_core : public shared_object {
   [[nodiscard]] bool may_look_out() noexcept;
   void look_out() noexcept;
   [[nodiscard]] job* next_job(pool_worker& me, job* finished, verdict v, bool first);
+  [[nodiscard]] job* next_at_once(pool_worker& me, job*& finished);
   void begin_after_wait();
   void hand_in_begin(job& j, verdict v);
   void hand_in_end(job& j, verdict v);
   void hand_in(job& j, pool_worker* by, verdict v);
   void run_and_hand_in(job& j, pool_worker* worker);
   [[nodiscard]] verdict run(job& j, pool_worker* worker);
+  [[nodiscard]] verdict run_plainly(job& j, pool_worker& worker);
+  [[nodiscard]] verdict run_with_all(job& j, job_frame& frame);
   [[nodiscard]] verdict run_attempt(job& j, job_frame& frame);
   [[nodiscard]] verdict judge(job& j, std::exception_ptr error, const context& own);
   [[nodiscard]] verdict judge_unstarted(job& j, const context& why);
@@ -270,6 +275,9 @@ class pool_core : public shared_object {
   const pool_options options_;
   const make_state make_state_;
   runtime_core& where_;  // whose tasks the workers are; outlives the pool
+  // Nothing in the options concerns each job: no tracer, no rate, no timeout.
+  const bool plain_runs_ = !options_.tracer && !options_.rate && options_.timeout.count() == 0;
+  const bool coarse_ages_;  // jobs' ages need not be exact
   const context ctx_;
   const cancel_func cancel_;
   const std::shared_ptr<weak_link> link_;

@@ -14,14 +14,6 @@
 namespace weir::detail {
 namespace {
 
-/// In nanoseconds; a few milliseconds off, for a price of five: it is for ages, not for timing.
-[[nodiscard]] std::int64_t coarse_now(const runtime_clock& clock) noexcept {
-  if (clock.is_virtual()) return clock.now();
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-}
-
 [[nodiscard]] runtime_core& core_of(const pool_options& options) {
   return options.runtime != nullptr ? options.runtime->core() : runtime_core::current();
 }
@@ -43,6 +35,7 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
     : options_(std::move(options)),
       make_state_(std::move(make)),
       where_(core_of(options_)),
+      coarse_ages_(!options_.timings && !where_.clock.is_virtual()),
       ctx_(std::move(own.ctx)),
       cancel_(std::move(own.cancel)),
       link_(std::make_shared<weak_link>(this)),
@@ -55,10 +48,6 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
 pool_core::~pool_core() {
   (void)on_parent_done_.stop();
   link_->cut();
-}
-
-std::int64_t pool_core::now() const noexcept {
-  return options_.timings ? where_.clock.now() : coarse_now(where_.clock);
 }
 
 void pool_core::describe(job& j) {

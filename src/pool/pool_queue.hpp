@@ -3,10 +3,13 @@
 // The pool's queue: the small steps of submitters and workers, inlined into both. The lock is held
 // in all of them.
 
+#include <time.h>
+
 #include <algorithm>
 
 #include "pool/job_memory.hpp"
 #include "pool/pool_core.hpp"
+#include "runtime/runtime_core.hpp"
 
 namespace weir::detail {
 
@@ -53,6 +56,14 @@ inline void pool_core::open_inbox(bool for_the_first) noexcept {
   // The last place is left to whoever sees that idle workers are needed after all (P1).
   const std::int64_t reserved = idle_count_ > 0 ? 1 : 0;
   if (is_seen && is_plain) inbox_.open(options_.queue - depth_ - retrying_count_ - reserved);
+}
+
+/// In nanoseconds. For ages, not for timing, a few milliseconds off will do, for a price of five.
+inline std::int64_t pool_core::now() const noexcept {
+  if (!coarse_ages_) return where_.clock.now();
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 
 inline void pool_core::enqueue(job& j) noexcept {
@@ -112,13 +123,13 @@ inline job* pool_core::pick(pool_worker* by) noexcept {
 }
 
 inline void pool_core::start(job& j, pool_worker* by) noexcept {
-  const std::int64_t queued_since = j.state == job_state::queued ? j.since : 0;
-  j.state = job_state::running;
-  j.since = now();
-  if (timings_) {
-    timings_->waiting.record(
-        std::chrono::nanoseconds(queued_since == 0 ? 0 : j.since - queued_since));
+  const std::int64_t at = now();
+  if (timings_) [[unlikely]] {
+    const bool was_queued = j.state == job_state::queued && j.since != 0;
+    timings_->waiting.record(std::chrono::nanoseconds(was_queued ? at - j.since : 0));
   }
+  j.state = job_state::running;
+  j.since = at;
   if (by != nullptr) {
     by->current = &j;
   } else {
@@ -129,7 +140,8 @@ inline void pool_core::start(job& j, pool_worker* by) noexcept {
   if (!j.is_free) add(running_cost_, j.cost);
 }
 
-inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
+/// It does not run any more.
+inline void pool_core::end_run(job& j, pool_worker* by) noexcept {
   if (by != nullptr) {
     by->current = nullptr;
   } else {
@@ -137,8 +149,13 @@ inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
   }
   --running_count_;
   ++operations_;
-  if (timings_) timings_->running.record(std::chrono::nanoseconds(now() - j.since));
+  if (timings_) [[unlikely]]
+    timings_->running.record(std::chrono::nanoseconds(now() - j.since));
   if (!j.is_free) subtract(running_cost_, j.cost);
+}
+
+inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
+  end_run(j, by);
   switch (v) {
     case verdict::done: ++(by != nullptr ? by->done : done_); break;
     case verdict::failed: ++stats_.failed; break;
@@ -175,11 +192,11 @@ inline bool pool_core::one_is_enough() const noexcept {
   return waking_ > 0 && depth_ + retrying_count_ < options_.queue && is_free(options_.queue_cost);
 }
 
-/// The worker's short way: the next job, if it is in the queue and nobody else is concerned. The
-/// inbox stays as it is: a job less in the queue changes nothing that P5 says.
-inline job* pool_core::pick_at_once(pool_worker* by) noexcept {
+/// The worker's short way to a job that is in the queue, if nobody else is concerned. The inbox may
+/// stay as it is: a job less in the queue changes nothing that P5 says.
+inline bool pool_core::may_pick_at_once() const noexcept {
   const bool is_next = all_queued_are_normal() && depth_ > 0;
-  return is_next && !closed_ && workers_ == target_ && concerns_nobody() ? pick(by) : nullptr;
+  return is_next && !closed_ && workers_ == target_ && concerns_nobody();
 }
 
 /// How most changes end: there is nobody that they concern.

@@ -44,17 +44,17 @@ constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested 
 /// For as long as it lives, the current task or thread runs this job.
 class in_frame {
  public:
-  explicit in_frame(job_frame& frame) {
-    frame.below = static_cast<job_frame*>(strand_local());
-    strand_local() = &frame;
-    below_ = frame.below;
+  explicit in_frame(job_frame& frame) : below_(static_cast<job_frame*>(top_)) {
+    frame.below = below_;
+    top_ = &frame;
   }
-  ~in_frame() { strand_local() = below_; }
+  ~in_frame() { top_ = below_; }
   in_frame(const in_frame&) = delete;
   in_frame& operator=(const in_frame&) = delete;
 
  private:
-  job_frame* below_;
+  void*& top_ = strand_local();  // wherever a task goes on, it stays its own
+  job_frame* const below_;
 };
 
 void pin_thread(const std::vector<int>& cpus, int number) {
@@ -156,13 +156,16 @@ void pool_core::be_worker(int number) {
 /// been counted out.
 job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) {
   interruption_point("next job of a pool");
-  fetch_to_write(&lock_);
+  // The time for that is now, while the lock is on its way from another processor.
+  if (me.spent != nullptr) std::exchange(me.spent, nullptr)->release();
   if (finished != nullptr) {
     hand_in_begin(*finished, v);
     carrier* const c = carrier::current();
     if (c != nullptr && c->count_piece()) [[unlikely]] {
       hand_in(*std::exchange(finished, nullptr), &me, v);
       carrier::current()->yield_current();
+    } else if (finished->posted && v == verdict::done) {
+      if (job* const j = next_at_once(me, finished)) return j;
     }
   }
   for (;;) {
@@ -171,7 +174,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     std::optional<channel<std::monostate>> signal;
     lock_.lock();
     if (finished != nullptr) settle_finished(*finished, &me, v, wakes, signal);
-    job* j = first ? nullptr : pick_at_once(&me);
+    job* j = !first && may_pick_at_once() ? pick(&me) : nullptr;
     const bool at_once = j != nullptr;
     bool surplus = false;
     todo rest;
@@ -215,6 +218,30 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     if (mine.given != nullptr) begin_after_wait();
     return mine.given;  // null: counted out by settle()
   }
+}
+
+/// How most of it goes, where nobody waits for the finished job: it is handed in, and the next
+/// taken. Null if there is none at once; it is handed in all the same (and null), or nothing has
+/// been done.
+inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
+  if (depth_ == 0) return nullptr;  // most likely
+  lock_.lock();
+  if (!may_pick_at_once()) {
+    lock_.unlock();
+    return nullptr;
+  }
+  end_run(*finished, &me);
+  finished->state = job_state::over;
+  ++me.done;
+  job* const j = pick(&me);
+  lock_.unlock();
+  finished->completed();
+  if (j != nullptr && finished->extras == nullptr) {
+    me.spent = std::exchange(finished, nullptr);
+  } else {
+    std::exchange(finished, nullptr)->release();
+  }
+  return j;
 }
 
 /// Under the lock: nobody else is on the way, and there is no task that waits for this carrier.
@@ -345,16 +372,29 @@ void pool_core::hand_in_end(job& j, verdict v) {
 verdict pool_core::run(job& j, pool_worker* worker) {
   job_frame frame{this, &j, worker, nullptr};
   const in_frame here(frame);
-  const std::int64_t since = trace_started(j, *worker);
+  const bool is_plain = plain_runs_ && j.extras == nullptr && !ctx_.cancelled();
+  const verdict v = is_plain ? run_plainly(j, *worker) : run_with_all(j, frame);
+  fetch_to_write(&lock_);  // to hand it in
+  // In this frame: what the function holds may be the last handle of this pool.
+  if (v != verdict::again) j.drop_function();
+  return v;
+}
+
+/// As most jobs: there is nothing to wait for first, and no end but the pool's.
+inline verdict pool_core::run_plainly(job& j, pool_worker& worker) {
+  std::exception_ptr error = j.attempt(ctx_, worker.state.get());
+  return error == nullptr ? verdict::done : judge(j, std::move(error), ctx_);
+}
+
+verdict pool_core::run_with_all(job& j, job_frame& frame) {
+  const std::int64_t since = trace_started(j, *frame.worker);
   verdict v = verdict::failed;
   try {
     v = run_attempt(j, frame);
   } catch (...) {  // no memory for its context: the job's failure, as if it had thrown that
     v = judge(j, std::current_exception(), ctx_);
   }
-  trace_ended(j, *worker, since, v);
-  // In this frame: what the function holds may be the last handle of this pool.
-  if (v != verdict::again) j.drop_function();
+  trace_ended(j, *frame.worker, since, v);
   return v;
 }
 

@@ -245,4 +245,21 @@ WEIR_RULE(pool_rare_test, a_future_may_be_asked_while_its_pool_is_stopped_and_go
   crew_.join();
 }
 
+WEIR_RULE(pool_rare_test, what_a_job_was_given_is_gone_before_the_next_one_begins) {
+  crew_.run([] {
+    const pool p{{.workers = 1, .queue = 4}};
+    const channel<int> hold;
+    auto held = std::make_shared<int>(1);
+    const std::weak_ptr<int> seen = held;
+    p.post([=] { (void)hold.receive(); });  // so that both are queued, and follow each other
+    p.post(with_value(background(), std::string("key"), held), [held] {});
+    held.reset();
+    bool was_gone = false;
+    p.post([&] { was_gone = seen.expired(); });
+    hold.close();
+    p.wait();
+    EXPECT_TRUE(was_gone);
+  });
+}
+
 }  // namespace
