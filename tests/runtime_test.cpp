@@ -113,6 +113,34 @@ TEST(task_test, keeps_its_exception_state_while_it_waits) {
   wg.wait();
 }
 
+TEST(task_test, who_collects_from_a_crowd_of_new_tasks_finds_more_than_one_result) {
+  on_virtual_time([] {
+    constexpr int tasks = 60;
+    const channel<int> results{2 * tasks};
+    const channel<int> narrow{1};
+    std::size_t most = 0;
+    wait_group ended;
+    ended.go([=, &most] {
+      for (int i = 0; i < tasks; ++i) {
+        (void)results.receive();
+        most = std::max(most, results.size());
+      }
+    });
+    ended.go([=] {
+      for (int i = 0; i < tasks; ++i) (void)narrow.receive();
+    });
+    yield();  // both wait
+    for (int i = 0; i < tasks; ++i) {
+      ended.go([=] {
+        results.send(i);
+        narrow.send(i);
+      });
+    }
+    ended.wait();
+    EXPECT_GT(most, 30U);
+  });
+}
+
 TEST(blocking_test, does_not_hold_up_other_tasks) {
   runtime rt{{.carriers = 1}};
   const channel<int> gate;

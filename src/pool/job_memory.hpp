@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// The size of a job's block: its function and result have what detail::job, or detail::awaited_job,
-// leaves of it.
+// What both submitters and workers ask of jobs' blocks.
 
-#include <cstddef>
 #include <cstdint>
 
 #include "weir/detail/cache_line.hpp"
 
 namespace weir::detail {
-
-inline constexpr std::size_t job_block_size = 256;
 
 /// Asks for the first cache lines of a block, which are all that most posted jobs have, to be
 /// written soon. Of null nothing comes.

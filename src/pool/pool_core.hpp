@@ -33,6 +33,7 @@
 #include <thread>
 #include <vector>
 
+#include "pool/idle_gaps.hpp"
 #include "pool/job_inbox.hpp"
 #include "pool/sizing.hpp"
 #include "runtime/relaxed.hpp"
@@ -238,11 +239,13 @@ class pool_core : public shared_object {
   void do_rest(todo rest);
   void start_worker(int number);
   void be_worker(int number);
+  [[nodiscard]] bool is_next_in_need() const noexcept;
+  void learn_gap(time_ns since) noexcept;
   [[nodiscard]] bool may_look_out() noexcept;
   void look_out() noexcept;
   [[nodiscard]] job* next_job(pool_worker& me, job* finished, verdict v, bool first);
   [[nodiscard]] job* next_at_once(pool_worker& me, job*& finished);
-  void begin_after_wait();
+  void begin_after_wait(time_ns idle_since);
   void hand_in_begin(job& j, verdict v);
   void hand_in_end(job& j, verdict v);
   void hand_in(job& j, pool_worker* by, verdict v);
@@ -322,6 +325,7 @@ class pool_core : public shared_object {
   // Whether it pays to spin for the next job, and for room, before sleeping.
   reluctance to_look_out_{6};
   reluctance to_hold_on_{6};
+  idle_gaps gaps_;
   pool_worker* crew_ = nullptr;
   job_list running_;  // outside of a worker's loop
   cost queued_cost_;

@@ -321,8 +321,9 @@ std::size_t pool_core::memory_bound() {
   const auto most = static_cast<double>(std::max(target_, options_.workers.max()));
   const double stack = static_cast<double>(
       options_.host == host::threads ? port::thread_stack_size() : where_.stacks.stack_size());
+  // (A worker has two: the one that it runs, and perhaps the one before.)
   const double bytes = static_cast<double>(sizeof *this) + most * stack +
-                       (most + static_cast<double>(options_.queue)) * job_block_size;
+                       (2 * most + static_cast<double>(options_.queue)) * job_block_size;
   return bytes >= 0x1p63 ? std::numeric_limits<std::size_t>::max()
                          : static_cast<std::size_t>(bytes);
 }

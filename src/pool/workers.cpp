@@ -21,9 +21,6 @@ namespace weir::detail {
 namespace {
 
 constexpr wait_kind job_wait{"wait for a job of pool"};
-// As long as it takes to be woken, on a busy machine: so it costs at most twice what it may save.
-// (Karlin, Manasse, McGeoch and Owicki, "Competitive randomized algorithms", 1990, on spinning.)
-constexpr time_ns lookout_ns = 50'000;
 constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested job should find
 
 [[nodiscard]] std::exception_ptr error_of(std::error_code code) {
@@ -168,7 +165,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
       if (job* const j = next_at_once(me, finished)) return j;
     }
   }
-  for (;;) {
+  for (time_ns idle_since = never;;) {
     wake_batch wakes;
     hand mine{.worker = &me};
     std::optional<channel<std::monostate>> signal;
@@ -189,6 +186,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
       }
       rest = settle(wakes);
     }
+    if (j != nullptr) learn_gap(idle_since);
     if (j != nullptr || surplus || finished != nullptr || rest || !wakes.empty()) {
       if (!at_once) open_inbox();
       lock_.unlock();
@@ -198,9 +196,12 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
       if (j != nullptr || surplus) return j;
       continue;  // now there is time to wait
     }
-    if (may_look_out()) {
-      look_out();
-      continue;
+    if (is_next_in_need()) {
+      if (idle_since == never) idle_since = where_.clock.now();
+      if (may_look_out()) {
+        look_out();
+        continue;
+      }
     }
     wait_node node;
     node.value = &mine;
@@ -215,7 +216,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     note_grain();
     open_inbox();
     (void)wait_in(lock_, idle_, node, nullptr, {.kind = &job_wait, .object = this});
-    if (mine.given != nullptr) begin_after_wait();
+    if (mine.given != nullptr) begin_after_wait(idle_since);
     return mine.given;  // null: counted out by settle()
   }
 }
@@ -236,7 +237,7 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
   job* const j = pick(&me);
   lock_.unlock();
   finished->completed();
-  if (j != nullptr && finished->extras == nullptr) {
+  if (j != nullptr && finished->is_small && finished->extras == nullptr) {
     me.spent = std::exchange(finished, nullptr);
   } else {
     std::exchange(finished, nullptr)->release();
@@ -244,13 +245,20 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
   return j;
 }
 
-/// Under the lock: nobody else is on the way, and there is no task that waits for this carrier.
-bool pool_core::may_look_out() noexcept {
+/// Under the lock: the next job is for this worker, which is idle; nobody else is on the way.
+bool pool_core::is_next_in_need() const noexcept {
   // What is queued, and was not picked, may not start yet: to look out for that would not end.
-  if (waking_ > 0 || depth_ > 0 || closed_ || paused_ || where_.directed_by != nullptr ||
-      where_.clock.is_virtual()) {
-    return false;
-  }
+  return waking_ == 0 && depth_ == 0 && !closed_ && !paused_ && where_.directed_by == nullptr &&
+         !where_.clock.is_virtual();
+}
+
+/// Under the lock: a job has come, `since` it was awaited; never: it was not.
+void pool_core::learn_gap(time_ns since) noexcept {
+  if (since != never) gaps_.learn(where_.clock.now() - since);
+}
+
+/// Under the lock, if is_next_in_need(): no task waits for this carrier, and it pays.
+bool pool_core::may_look_out() noexcept {
   const carrier* const c = carrier::current();
   return (c == nullptr || (c->lane.count() == 0 && !c->has_mail())) && to_look_out_.gives_way();
 }
@@ -259,11 +267,11 @@ bool pool_core::may_look_out() noexcept {
 /// one that is on its way (P1).
 void pool_core::look_out() noexcept {
   ++waking_;
+  time_ns longest = gaps_.lookout();
   open_inbox(true);
   lock_.unlock();
   const carrier* const c = carrier::current();
   bool comes = false;
-  time_ns longest = lookout_ns;
   if (c != nullptr) longest = std::min(longest, where_.timers->next_due() - where_.clock.now());
   spin_until(where_.clock, longest, [&] {
     comes = inbox_.has_any() || depth_ > 0;
@@ -275,10 +283,11 @@ void pool_core::look_out() noexcept {
 }
 
 /// Awake, with a job: if there are more, the next worker is woken. (P1)
-void pool_core::begin_after_wait() {
+void pool_core::begin_after_wait(time_ns idle_since) {
   wake_batch wakes;
   lock();
   --waking_;
+  learn_gap(idle_since);
   const todo rest = settle(wakes);
   unlock();
   after_settling(wakes, rest);

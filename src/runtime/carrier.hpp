@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <vector>
 
 #include "runtime/clock.hpp"
 #include "runtime/current.hpp"
@@ -69,8 +70,9 @@ class carrier {
   void interrupt_current(const char* before);
 
   // From a task, or the base, on this carrier.
-  /// A task whose operation the caller has claimed becomes ready. (runtime/parking.hpp)
-  void ready(task* t);
+  /// A task whose operation the caller has claimed becomes ready. (runtime/parking.hpp, also for
+  /// `room`)
+  void ready(task* t, std::size_t room = 0);
   /// A new task becomes ready; when very many are, they get to run first.
   void start(task* t);
   [[nodiscard]] task* take_stack();
@@ -111,7 +113,8 @@ class carrier {
   random_source random;
   raid_record raids;
   gift_record gifts;
-  reluctance lookouts{6};  // when it becomes idle
+  reluctance lookouts{6};               // when it becomes idle
+  std::vector<std::uint64_t> glimpsed;  // each carrier's switches, when this one began to look out
   // By their index: which carrier got the last gift, until it is known whether that paid, and whose
   // this one got; nobody: none.
   static constexpr int nobody = -1;
@@ -145,6 +148,7 @@ class carrier {
   }
   void switch_from_task(task* me, leaving how);
   void ready_apart(task* t);
+  [[nodiscard]] bool has_crowd_for(std::size_t room) const noexcept;
   void enter_task(task* t);
   void run_next(task* t) noexcept;
   void jump(stack_shadow& own, void* target, stack_shadow& to, bool last);

@@ -66,11 +66,11 @@ bool runtime_core::has_reason_to_leave(carrier& c, const std::atomic<bool>* unti
 bool runtime_core::look_out(carrier& c, const std::atomic<bool>* until) {
   const bool may_raid = !clock.is_virtual() && c.raids.is_worth_a_try(clock);
   if (!others_active(c)) return false;
-  const bool for_long = !clock.is_virtual() && c.lookouts.gives_way();
+  const bool for_long = !clock.is_virtual() && others_get_on(c) && c.lookouts.gives_way();
   const time_ns end = clock.now() + (for_long ? lookout_ns : 0);
   bool paid = false;
   do {
-    if (may_raid) look_at_others();
+    if (may_raid) look_at_others(c);
     for (int i = 0; i < spin_rounds && !paid && others_active(c); ++i) {
       port::relax();
       paid = has_reason_to_leave(c, until);
@@ -79,8 +79,9 @@ bool runtime_core::look_out(carrier& c, const std::atomic<bool>* until) {
       c.raids.begin(clock);
       paid = true;
     }
-  } while (!paid && others_active(c) && std::min(end, timers->next_due()) > clock.now());
-  if (for_long) c.lookouts.learn(paid);
+  } while (!paid && others_get_on(c) && std::min(end, timers->next_due()) > clock.now());
+  // (If it was a timer that ended it, who knows.)
+  if (for_long && (paid || clock.now() >= end)) c.lookouts.learn(paid);
   return paid;
 }
 
@@ -190,13 +191,27 @@ bool runtime_core::others_active(const carrier& me) const noexcept {
   return false;
 }
 
+/// Is any of them active that has not been in one task, or in the kernel, for long? What those do
+/// next is not to be looked out for.
+bool runtime_core::others_get_on(const carrier& me) const noexcept {
+  constexpr time_ns long_ns = 1'000'000;
+  const time_ns now = clock.now();
+  for (int i = 0; i < known_carriers(); ++i) {
+    const carrier& c = at(i);
+    // Ordering: relaxed; hints.
+    if (&c != &me && c.attached.load(std::memory_order_relaxed) &&
+        !c.idle.load(std::memory_order_relaxed) && now - c.grain.now_about() < long_ns) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /// From here on those are found stuck that do not get on.
-void runtime_core::look_at_others() {
-  const std::unique_lock lock(raid_m_, std::try_to_lock);
-  if (!lock) return;
+void runtime_core::look_at_others(carrier& me) {
   const int n = known_carriers();
-  glimpsed_.resize(static_cast<std::size_t>(n));
-  for (int i = 0; i < n; ++i) glimpsed_[static_cast<std::size_t>(i)] = at(i).switches;
+  me.glimpsed.resize(static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) me.glimpsed[static_cast<std::size_t>(i)] = at(i).switches;
 }
 
 /// Does it compute, at this moment? One that does not get on may also have been preempted; who took
@@ -211,16 +226,16 @@ bool runtime_core::computes(const carrier& c, std::uint64_t switches) noexcept {
 
 /// Half of what waits behind somebody's long piece of work.
 bool runtime_core::raid_who_computes(carrier& thief) {
-  const std::unique_lock lock(raid_m_, std::try_to_lock);
-  if (!lock) return false;
-  for (std::size_t i = 0; i < glimpsed_.size(); ++i) {
+  for (std::size_t i = 0; i < thief.glimpsed.size(); ++i) {
     carrier& c = at(static_cast<int>(i));
     // Ordering: relaxed; hints. The gate decides.
-    if (&c == &thief || c.lane.count() == 0 || c.switches != glimpsed_[i] ||
+    if (&c == &thief || c.lane.count() == 0 || c.switches != thief.glimpsed[i] ||
         !c.attached.load(std::memory_order_relaxed) || c.idle.load(std::memory_order_relaxed) ||
-        !computes(c, glimpsed_[i])) {
+        !computes(c, thief.glimpsed[i])) {
       continue;
     }
+    const std::unique_lock lock(raid_m_, std::try_to_lock);
+    if (!lock) return false;
     task_chain loot = c.lane.raid();
     if (loot.count == 0) continue;
     thief.lane.push_all(loot);

@@ -11,7 +11,19 @@
 
 namespace weir::detail {
 
-WEIR_HOT void carrier::ready(task* t) {
+/// One that many new tasks send to, a task a job, is woken by each of them. When a crowd of them is
+/// in the lane it had better wait its turn, and find more to do than one's: where there is room for
+/// what they send.
+WEIR_HOT bool carrier::has_crowd_for(std::size_t room) const noexcept {
+  constexpr std::uint32_t crowd = 40;  // see also start_backlog
+  const std::uint32_t tasks = lane.count();
+  if (tasks <= crowd || tasks >= room) [[likely]]
+    return false;
+  const task* const waker = running_;
+  return waker != nullptr && waker->wait_since == 0;  // it has never waited
+}
+
+WEIR_HOT void carrier::ready(task* t, std::size_t room) {
   lazy_turns_ = 0;
   // Ordering: acquire; pairs with arrive(): we may run what is at rest.
   const bool at_rest = t->parked.load(std::memory_order_acquire);
@@ -19,7 +31,11 @@ WEIR_HOT void carrier::ready(task* t) {
     ready_apart(t);
     return;
   }
-  lane.push_next(t);
+  if (has_crowd_for(room)) [[unlikely]] {
+    lane.push_back(t);
+  } else {
+    lane.push_next(t);
+  }
   rt.note_surplus();
 }
 
@@ -39,13 +55,14 @@ WEIR_HOT void park_strand(const strand& who, wait_reason why) {
   }
 }
 
-/// strand::wake(), without a call where it is a task of this carrier's runtime.
-WEIR_HOT void wake_strand(const strand& who) {
+/// strand::wake(), without a call where it is a task of this carrier's runtime. `room`: for so many
+/// values, if it waits for one and others can leave theirs where it finds them.
+WEIR_HOT void wake_strand(const strand& who, std::size_t room = 0) {
   if (task* t = who.waiting_task()) [[likely]] {
     carrier* const c = carrier::current();
     if (c != nullptr && &c->rt == t->rt) [[likely]] {
       ordered_before(t);
-      c->ready(t);
+      c->ready(t, room);
       return;
     }
   }
@@ -53,9 +70,9 @@ WEIR_HOT void wake_strand(const strand& who) {
 }
 
 /// The wake-up of one claimed node, whose strand is still parked: it may be gone after it.
-WEIR_HOT void wake_node(const wait_node& n) {
+WEIR_HOT void wake_node(const wait_node& n, std::size_t room = 0) {
   interruption_point("wake-up");
-  wake_strand(n.op->who);
+  wake_strand(n.op->who, room);
 }
 
 }  // namespace weir::detail

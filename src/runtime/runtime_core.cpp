@@ -93,6 +93,7 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   t->id = inside ? c->new_id() : ids.fetch_add(1, std::memory_order_relaxed);
   t->home = inside ? c : nullptr;
   t->waits = nullptr;
+  t->wait_since = 0;  // it has never waited
   const std::size_t kept = std::min(name.size(), task::name_size - 1);
   name.copy(t->name, kept);
   t->name[kept] = '\0';

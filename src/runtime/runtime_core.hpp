@@ -213,7 +213,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void wait_for_work(carrier& c, const std::atomic<bool>* until);
   [[nodiscard]] bool become_watcher(carrier& c) noexcept;
   void resign_as_watcher(carrier& c) noexcept;
-  void look_at_others();
+  [[nodiscard]] bool others_get_on(const carrier& me) const noexcept;
+  void look_at_others(carrier& me);
   [[nodiscard]] static bool computes(const carrier& c, std::uint64_t switches) noexcept;
   [[nodiscard]] bool raid_who_computes(carrier& thief);
   [[nodiscard]] bool raid_others(carrier& thief);
@@ -255,10 +256,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::atomic<int> spare_;
   std::atomic<carrier*> watcher_{nullptr};
   std::atomic<bool> watch_armed_{false};
-  std::mutex raid_m_;  // keeps outsiders of the lanes' gates apart; guards the three below
-  std::vector<std::uint64_t> seen_;      // by carrier: its switches at the watcher's last look
-  std::vector<std::uint64_t> glimpsed_;  // likewise, by one that has just become idle
-  std::uint32_t watch_round_ = 0;        // since something was found
+  std::mutex raid_m_;  // keeps outsiders of the lanes' gates apart; guards the two below
+  std::vector<std::uint64_t> seen_;  // by carrier: its switches at the watcher's last look
+  std::uint32_t watch_round_ = 0;    // since something was found
   std::atomic<std::uint64_t> started_outside_{0};
   std::atomic<bool> closing_{false};
   std::atomic<bool> stop_{false};

@@ -161,8 +161,9 @@ transfer channel_core::send_locked(void* value, patience how) {
   const transfer step = send_step(value, partner);
   if (step == transfer::would_block && how.block)
     return wait_locked(senders, value, how, send_wait);
+  const std::size_t for_others = cap;
   lock.unlock();
-  if (partner != nullptr) wake_node(*partner);
+  if (partner != nullptr) wake_node(*partner, for_others);
   return step;
 }
 

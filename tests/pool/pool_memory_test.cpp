@@ -4,8 +4,10 @@
 // (`make long`).
 #include "support.hpp"
 
+#include <malloc.h>
 #include <pthread.h>
 
+#include <array>
 #include <fstream>
 #include <new>
 
@@ -77,6 +79,26 @@ TEST_P(pool_memory_test, memory_stays_the_same_however_many_pass) {
   EXPECT_EQ(p.stats().done, static_cast<std::uint64_t>(all));
   EXPECT_LE(resident_kib(), after_the_first + 1024);
   EXPECT_LE(resident_kib(), 16 * 1024);
+}
+
+TEST(pool_memory, a_large_function_is_gone_when_the_next_one_begins) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer keeps what is freed";
+  const auto used = [] {
+    const auto m = mallinfo2();
+    return static_cast<std::int64_t>(m.uordblks + m.hblkhd);
+  };
+  constexpr std::int64_t size = 512 * 1024;
+  const pool p{{.workers = 1, .queue = 4}};
+  const channel<int> hold;
+  const std::array<char, size> large{};
+  std::int64_t left = 0;
+  p.post([=] { (void)hold.receive(); });  // so that all are queued, and follow each other
+  p.post([large] { EXPECT_EQ(large.front(), 0); });
+  p.post([&] { left = used(); });
+  const std::int64_t before = used();
+  hold.close();
+  p.wait();
+  EXPECT_LT(left, before - size / 2);
 }
 
 TEST(memory_bound_test, it_is_what_the_workers_and_the_queue_can_hold) {

@@ -48,6 +48,9 @@ struct job_extras {
   std::string name;
 };
 
+/// What is recycled is of this size: function and result have what job, or awaited_job, leaves.
+inline constexpr std::size_t job_block_size = 256;
+
 /// Memory for jobs, kept when it is given back.
 [[nodiscard]] void* allocate_job(std::size_t size);
 void deallocate_job(void* block, std::size_t size) noexcept;
@@ -101,7 +104,8 @@ class job : public shared_object {
   const bool posted : 1;
   bool wants_context : 1 = false;
   bool wants_state : 1 = false;
-  bool is_free : 1 = true;  // it has no cost
+  bool is_free : 1 = true;    // it has no cost
+  bool is_small : 1 = false;  // its block is recycled
   job* next = nullptr;
   job* prev = nullptr;
   std::int64_t since = 0;  // when it was queued; while it runs, when it started
@@ -277,6 +281,7 @@ class function_job final : public Base {
   explicit function_job(F f) : f_(std::in_place, std::move(f)) {
     this->wants_context = takes_context<F, State>;
     this->wants_state = takes_state<F, State>;
+    this->is_small = sizeof(function_job) <= job_block_size;
   }
   std::exception_ptr attempt(const context& ctx, void* mine) noexcept override {
     try {
