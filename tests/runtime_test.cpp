@@ -113,31 +113,38 @@ TEST(task_test, keeps_its_exception_state_while_it_waits) {
   wg.wait();
 }
 
+/// How many results lay there at most when one of so many new tasks' results was taken.
+std::size_t most_results_at_once(int tasks) {
+  const channel<int> results{2 * tasks};
+  std::size_t most = 0;
+  wait_group ended;
+  ended.go([=, &most] {
+    for (int i = 0; i < tasks; ++i) {
+      (void)results.receive();
+      most = std::max(most, results.size());
+    }
+  });
+  yield();  // it waits
+  for (int i = 0; i < tasks; ++i) ended.go([=] { results.send(i); });
+  ended.wait();
+  return most;
+}
+
+/// Leaves the stacks of so many tasks that have waited to those that come.
+void let_wait(int tasks) {
+  const channel<int> gate;
+  wait_group ended;
+  for (int i = 0; i < tasks; ++i) ended.go([=] { (void)gate.receive(); });
+  gate.close();
+  ended.wait();
+}
+
 TEST(task_test, who_collects_from_a_crowd_of_new_tasks_finds_more_than_one_result) {
   on_virtual_time([] {
-    constexpr int tasks = 60;
-    const channel<int> results{2 * tasks};
-    const channel<int> narrow{1};
-    std::size_t most = 0;
-    wait_group ended;
-    ended.go([=, &most] {
-      for (int i = 0; i < tasks; ++i) {
-        (void)results.receive();
-        most = std::max(most, results.size());
-      }
-    });
-    ended.go([=] {
-      for (int i = 0; i < tasks; ++i) (void)narrow.receive();
-    });
-    yield();  // both wait
-    for (int i = 0; i < tasks; ++i) {
-      ended.go([=] {
-        results.send(i);
-        narrow.send(i);
-      });
-    }
-    ended.wait();
-    EXPECT_GT(most, 30U);
+    EXPECT_GT(most_results_at_once(60), 30U);
+    let_wait(80);
+    EXPECT_GT(most_results_at_once(60), 30U) << "a stack's last task had waited";
+    EXPECT_EQ(most_results_at_once(20), 0U) << "no crowd: it runs for each";
   });
 }
 
