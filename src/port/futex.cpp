@@ -2,6 +2,7 @@
 #include "port/futex.hpp"
 
 #include <linux/futex.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +19,15 @@ void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
   // The bitset form takes an absolute time on CLOCK_MONOTONIC, which is std::chrono::steady_clock.
   syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected,
           deadline == no_deadline ? nullptr : &at, nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
+void futex_wait_exactly(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                        std::int64_t deadline) noexcept {
+  // For this sleep only: threads and processes inherit it from whoever starts them.
+  const int slack = prctl(PR_GET_TIMERSLACK);
+  const bool shorter = slack > 1 && prctl(PR_SET_TIMERSLACK, 1UL) == 0;
+  futex_wait(word, expected, deadline);
+  if (shorter) prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(slack));
 }
 
 void futex_wake(const std::atomic<std::uint32_t>* word) noexcept {

@@ -97,7 +97,11 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
     if (might_be_last) wake_at = steady_now() + patience;
     if (!has_reason_to_leave(c, until) && c.mail_for_sure() == 0 && wake_at > clock.now() &&
         !clock.is_virtual()) {
-      port::futex_wait(c.asleep_, 1, wake_at);
+      if (wake_at != never && wake_at == timers->next_due()) {
+        port::futex_wait_exactly(c.asleep_, 1, wake_at);  // somebody waits for that
+      } else {
+        port::futex_wait(c.asleep_, 1, wake_at);
+      }
     }
     // Ordering: seq_cst; see the top of this file.
     const bool woken = c.asleep_.exchange(0, std::memory_order_seq_cst) == 0;
