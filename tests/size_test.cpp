@@ -69,8 +69,7 @@ TEST(size_test, r100_a_million_parked_tasks_fit_and_one_close_wakes_them_all) {
 
 TEST(size_test, r92_r95_a_hundred_thousand_timers_fire) {
   const int n = sanitized ? 2000 : 100'000;
-  runtime rt{{.carriers = 1, .clock = clock_kind::virtual_time}};
-  const long fired = rt.run([&] {
+  const long fired = on_virtual_time([&] {
     std::vector<timer> timers;
     timers.reserve(static_cast<std::size_t>(n));
     for (int i = 0; i < n; ++i) {
@@ -88,9 +87,8 @@ TEST(size_test, r92_r95_a_hundred_thousand_timers_fire) {
 
 TEST(size_test, a_hundred_thousand_sleepers_wake) {
   const int n = sanitized ? 2000 : 100'000;
-  runtime rt{{.carriers = 1, .clock = clock_kind::virtual_time}};
   std::atomic<int> woken{0};
-  rt.run([&] {
+  on_virtual_time([&] {
     wait_group all;
     for (int i = 0; i < n; ++i) {
       all.go([&, i] {

@@ -183,14 +183,14 @@ void until(Condition condition) {
   }
 }
 
-/// Runs f as a task of a runtime of one carrier on a virtual clock. There yield() returns only when
+/// f(), as a task of a runtime of one carrier on a virtual clock. There yield() returns only when
 /// all who were ready have had their turn, and what was woken runs when the running task waits. On
 /// a real clock a carrier may be relieved of its tasks, one carrier or not, when the machine is
 /// busy.
 template <class F>
-void on_virtual_time(F f) {
+auto on_virtual_time(F f) {
   weir::runtime rt{{.carriers = 1, .clock = weir::clock_kind::virtual_time}};
-  rt.run(std::move(f));
+  return rt.run(std::move(f));
 }
 
 /// Whether `attempt()` is true in one of eight tries: for what must be done in time. A machine that

@@ -26,8 +26,9 @@ class idle_gaps {
 
  private:
   static constexpr time_ns wake_up_ns = 50'000;  // what it takes at worst
+  // Above the price of a wake-up, for what a worker waits contains one where it did not look out.
   static constexpr time_ns short_ns = 75'000;
-  static constexpr time_ns longest_ns = 1'000'000;
+  static constexpr time_ns longest_ns = 1'000'000;  // that counts: one pause is not for ever
 
   time_ns average_ = longest_ns;
 };

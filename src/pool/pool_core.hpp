@@ -202,7 +202,6 @@ class pool_core : public shared_object {
   void admit_waiting(wake_batch& wakes) noexcept;
   static void wake_list(wait_list& list, wake_batch& wakes) noexcept;
   void retire(job& j, pool_worker* by, verdict v) noexcept;
-  void end_run(job& j, pool_worker* by) noexcept;
   template <class F>
   void for_each_running(F f) const;
   [[nodiscard]] std::uint64_t done() const noexcept;

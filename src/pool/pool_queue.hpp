@@ -140,8 +140,7 @@ inline void pool_core::start(job& j, pool_worker* by) noexcept {
   if (!j.is_free) add(running_cost_, j.cost);
 }
 
-/// It does not run any more.
-inline void pool_core::end_run(job& j, pool_worker* by) noexcept {
+inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
   if (by != nullptr) {
     by->current = nullptr;
   } else {
@@ -152,10 +151,6 @@ inline void pool_core::end_run(job& j, pool_worker* by) noexcept {
   if (timings_) [[unlikely]]
     timings_->running.record(std::chrono::nanoseconds(now() - j.since));
   if (!j.is_free) subtract(running_cost_, j.cost);
-}
-
-inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
-  end_run(j, by);
   switch (v) {
     case verdict::done: ++(by != nullptr ? by->done : done_); break;
     case verdict::failed: ++stats_.failed; break;

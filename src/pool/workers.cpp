@@ -231,9 +231,7 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
     lock_.unlock();
     return nullptr;
   }
-  end_run(*finished, &me);
-  finished->state = job_state::over;
-  ++me.done;
+  retire(*finished, &me, verdict::done);
   job* const j = pick(&me);
   lock_.unlock();
   finished->completed();

@@ -60,10 +60,13 @@ class channel_core : public shared_object {
   [[nodiscard]] bool has_item_and_no_sender() const noexcept {
     return count > 0 && senders.empty();
   }
+  /// A place in the ring that may lie behind its end, once round it.
+  [[nodiscard]] std::size_t wrapped(std::size_t at) const noexcept {
+    return at < room ? at : at - room;
+  }
   // (`size` is that of an element, which the typed half knows at compile time.)
   [[nodiscard]] void* push_slot(std::size_t size) noexcept {
-    std::size_t at = head + count;
-    if (at >= room) at -= room;
+    const std::size_t at = wrapped(head + count);
     ++count;
     ++operations;
     return slots + at * size;

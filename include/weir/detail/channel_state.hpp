@@ -120,9 +120,9 @@ class channel_state final : public channel_core {
       (void)receive_locked(&one, how);
       return;
     }
-    fetch_ahead(max);
     const std::size_t some = std::min(max, count);
     const std::size_t run = std::min(some, room - head);  // up to the ring's end
+    fetch_ahead(slot_at(head), run);
     many.append(slot_at(head), run);
     many.append(slot_at(0), some - run);
     head = wrapped(head + some);
@@ -205,9 +205,6 @@ class channel_state final : public channel_core {
   [[nodiscard]] T* slot_at(std::size_t index) noexcept {
     return reinterpret_cast<T*>(slots + index * sizeof(T));
   }
-  [[nodiscard]] std::size_t wrapped(std::size_t index) const noexcept {
-    return index < room ? index : index - room;
-  }
   template <class From>
   static void append(From* from, std::size_t n, T* slot) noexcept {
     if constexpr (std::is_const_v<From>) {
@@ -222,11 +219,9 @@ class channel_state final : public channel_core {
     std::destroy_at(slot);
   }
   /// Another processor may have written them: all cache lines come at once, not one by one.
-  void fetch_ahead(std::size_t items) noexcept {
-    const std::size_t last = std::min(head + std::min(items, count), room) * sizeof(T);
-    for (std::size_t at = head * sizeof(T); at < last; at += cache_line) {
-      __builtin_prefetch(slots + at);
-    }
+  static void fetch_ahead(const T* first, std::size_t n) noexcept {
+    const auto* const bytes = reinterpret_cast<const std::byte*>(first);
+    for (std::size_t at = 0; at < n * sizeof(T); at += cache_line) __builtin_prefetch(bytes + at);
   }
   static bool is_over(const patience& how) noexcept {
     return how.until != nullptr && how.until->cancelled();

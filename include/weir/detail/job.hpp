@@ -105,7 +105,7 @@ class job : public shared_object {
   bool wants_context : 1 = false;
   bool wants_state : 1 = false;
   bool is_free : 1 = true;    // it has no cost
-  bool is_small : 1 = false;  // its block is recycled
+  bool is_small : 1 = false;  // its block is no larger than the recycled ones
   job* next = nullptr;
   job* prev = nullptr;
   std::int64_t since = 0;  // when it was queued; while it runs, when it started
