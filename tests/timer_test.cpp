@@ -4,6 +4,8 @@
 // when several tasks use one timer at once is in timer_rules_test.cpp.
 #include "support.hpp"
 
+#include <sys/prctl.h>
+
 #include <mutex>
 
 namespace {
@@ -22,6 +24,18 @@ clock::time_point now() { return detail::time_after(clock::duration::zero()); }
 void let_pass(clock::duration d) { (void)timer(d).channel().receive(); }
 
 // ---- sleep --------------------------------------------------------------------------------------
+
+TEST(sleep_slack, what_a_task_starts_inherits_the_slack_that_its_thread_had) {
+  const int mine = prctl(PR_GET_TIMERSLACK);
+  runtime rt{{.carriers = 1}};
+  std::atomic<int> after{0};
+  rt.go([&] {
+    for (int i = 0; i < 3; ++i) weir::sleep_for(2ms);  // the carrier sleeps without any
+    after = prctl(PR_GET_TIMERSLACK);
+  });
+  EXPECT_TRUE(rt.shutdown());
+  EXPECT_EQ(after, mine);
+}
 
 TEST(sleep_clock_test, virtual_sleep_takes_exactly_as_long_as_asked) {
   on_virtual_time([] {
