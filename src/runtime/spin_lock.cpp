@@ -6,6 +6,7 @@
 
 #include "port/barrier.hpp"
 #include "port/relax.hpp"
+#include "runtime/clock.hpp"
 #include "weir/detail/interruption.hpp"
 
 namespace weir::detail {
@@ -54,6 +55,15 @@ bool spin_lock::may_reserve() noexcept {
 }
 
 void spin_lock::fence_everybody() noexcept { port::process_barrier(); }
+
+std::uint32_t spin_lock::this_thread_number() noexcept {
+  static std::atomic<std::uint32_t> last{0};
+  // Ordering: relaxed; only that each is given once matters.
+  static thread_local const std::uint32_t mine = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return mine;
+}
+
+std::int64_t spin_lock::now() noexcept { return steady_now(); }
 
 void spin_lock::wait_for_owner(int round) noexcept { wait_a_moment(round); }
 
