@@ -116,6 +116,34 @@ WEIR_RULE(context_race_test, r59_whoever_calls_cancel_finds_all_below_done_when_
   }
 }
 
+/// Of many children only some have anybody to tell.
+std::vector<cancellable_context> many_below(const context& parent) {
+  std::vector<cancellable_context> all;
+  for (int i = 0; i < 150; ++i) {
+    all.push_back(i % 10 == 7 ? with_timeout(parent, 1h) : with_cancel(parent));
+    if (i % 20 == 3) all.push_back(with_cancel(all.back().ctx));
+  }
+  return all;
+}
+
+WEIR_RULE(context_race_test, r59_who_cancels_finds_all_below_done_also_what_another_began_with) {
+  for (int turn = 0; turn < turns(100); ++turn) {
+    auto [root, cancel_root] = with_cancel(background());
+    auto [middle, cancel_middle] = with_cancel(root);
+    const auto below = many_below(middle);
+    for (const cancel_func& cancel : {cancel_root, cancel_middle}) {
+      crew_.spawn([&below, cancel] {
+        cancel();
+        for (const auto& c : below) ASSERT_TRUE(c.ctx.cancelled()) << "cancel() has returned";
+      });
+    }
+    crew_.spawn([middle = middle] {
+      for (int i = 0; i < 20; ++i) (void)with_cancel(with_cancel(middle).ctx);
+    });
+    crew_.join();
+  }
+}
+
 WEIR_RULE(context_race_test, r57_r68_error_and_cause_come_with_the_end_and_not_before) {
   for (int turn = 0; turn < turns(300); ++turn) {
     auto [ctx, cancel] = with_cancel(background());

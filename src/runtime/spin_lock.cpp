@@ -56,14 +56,16 @@ bool spin_lock::may_reserve() noexcept {
 
 void spin_lock::fence_everybody() noexcept { port::process_barrier(); }
 
-std::uint32_t spin_lock::this_thread_number() noexcept {
+std::uint16_t spin_lock::this_thread_number() noexcept {
   static std::atomic<std::uint32_t> last{0};
   // Ordering: relaxed; only that each is given once matters.
   static thread_local const std::uint32_t mine = last.fetch_add(1, std::memory_order_relaxed) + 1;
-  return mine;
+  return mine <= UINT16_MAX ? static_cast<std::uint16_t>(mine) : std::uint16_t{0};
 }
 
-std::int64_t spin_lock::now() noexcept { return steady_now(); }
+std::uint32_t spin_lock::ticks_now() noexcept {
+  return static_cast<std::uint32_t>(steady_now() >> 17);
+}
 
 void spin_lock::wait_for_owner(int round) noexcept { wait_a_moment(round); }
 

@@ -197,13 +197,17 @@ bool channel_core::close() noexcept {
   return true;
 }
 
-bool channel_core::mark_closed(wake_batch& senders_claimed) noexcept {
-  const std::lock_guard guard(lock);
-  if (closed_plain) return false;
+void channel_core::mark_closed_locked() noexcept {
   closed_plain = true;
   // Ordering: release; pairs with is_closed() and context::cancelled(): what came before the close
   // is visible to whoever sees it.
   closed.store(true, std::memory_order_release);
+}
+
+bool channel_core::mark_closed(wake_batch& senders_claimed) noexcept {
+  const std::lock_guard guard(lock);
+  if (closed_plain) return false;
+  mark_closed_locked();
   while (wait_node* n = senders.claim_front()) senders_claimed.add(*n);
   return true;
 }

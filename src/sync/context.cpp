@@ -126,56 +126,69 @@ void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
   interruption_point("cancel of a context");
   // First all below are done, and then anybody is told: whoever calls cancel() finds them so when
   // it returns, whoever else cancels at the same time, and so does every callback.
-  cancelled_nodes marked;
+  marked_nodes marked;
   if (!mark(error, cause, marked)) {
     const std::lock_guard wait_for_whoever_marks(marking_);
     return;
   }
   // Breadth first without recursion: a tree may be a chain of any length. Children get the cause of
   // the first cancellation above them, also when none was given.
-  for (std::size_t i = 0; i < marked.size(); ++i) {
-    for (const ref<cancel_node>& child : std::exchange(marked[i].children, {})) {
-      if (!child->mark(error, cause, marked)) {
-        const std::lock_guard wait_for_whoever_marks(child->marking_);
-      }
+  for (cancel_node* n = marked.first; n != nullptr; n = n->after_) {
+    while (n->mark_some_children(error, cause, marked)) {
     }
   }
-  for (const cancelled_node& n : marked) n.node->marking_.unlock();
-  for (cancelled_node& n : marked) n.node->tell(n);
+  for (cancel_node* n = marked.first; n != nullptr; n = n->after_) n->marking_.unlock();
+  leave_parent();  // (those below have left theirs)
+  for (cancel_node* n = marked.first; n != nullptr; n = n->after_) n->tell();
   // Last: what it calls may do anything: cancel this again, or wait for those who were just told.
-  for (cancelled_node& n : marked) {
-    if (n.stop_source) request_stop(std::move(*n.stop_source));
+  while (marked.first != nullptr) {
+    const auto n = ref<cancel_node>::adopt(std::exchange(marked.first, marked.first->after_));
+    if (n->stop_source_) request_stop(*std::exchange(n->stop_source_, std::nullopt));
   }
 }
 
-bool cancel_node::mark(errc error, const std::exception_ptr& cause, cancelled_nodes& marked) {
-  cancelled_node mine{.node = ref<cancel_node>::share(this)};
-  {
-    const std::lock_guard lock(m_);
-    if (error_ != errc{}) return false;
-    marking_.lock();  // nobody else does before error_ is set
-    error_ = error;
-    cause_ = cause;
-    wake_batch no_senders;
-    (void)done->mark_closed(no_senders);
-    while (cancel_node* child = first_child_) {
-      unlink_child(*child);
-      if (child->try_retain()) mine.children.push_back(ref<cancel_node>::adopt(child));  // (X2)
-    }
-    mine.callbacks.swap(callbacks_);
-    for (const auto& c : mine.callbacks) c->armed = false;
-    mine.stop_source.swap(stop_source_);
+bool cancel_node::mark(errc error, const std::exception_ptr& cause, marked_nodes& marked) noexcept {
+  const std::lock_guard lock(m_);
+  if (error_ != errc{}) return false;
+  const std::lock_guard signal_lock(done->lock);
+  is_waited_for_ = !done->receivers.empty();
+  // Most have nobody to tell, and need not be remembered.
+  if (is_waited_for_ || first_child_ != nullptr || !callbacks_.empty() || stop_source_ || timers_) {
+    if (!try_retain()) return true;  // (X2)
+    marking_.lock();                 // nobody else does before error_ is set
+    marked.push_back(*this);
   }
-  marked.push_back(std::move(mine));
+  error_ = error;
+  cause_ = cause;
+  for (const auto& c : callbacks_) c->armed = false;
+  done->mark_closed_locked();
   return true;
 }
 
-void cancel_node::tell(cancelled_node& mine) noexcept {
+bool cancel_node::mark_some_children(errc error, const std::exception_ptr& cause,
+                                     marked_nodes& marked) noexcept {
+  constexpr int part = 64;  // so that nobody waits long for m_
+  ref<cancel_node> somebody_elses;
+  {
+    const std::lock_guard lock(m_);
+    for (int i = 0; i < part && !somebody_elses; ++i) {
+      cancel_node* const child = first_child_;
+      if (child == nullptr) return false;
+      unlink_child(*child);
+      if (!child->mark(error, cause, marked) && child->try_retain()) {
+        somebody_elses = ref<cancel_node>::adopt(child);
+      }
+    }
+  }
+  if (somebody_elses) const std::lock_guard wait_for_whoever_marks(somebody_elses->marking_);
+  return true;
+}
+
+void cancel_node::tell() noexcept {
   interruption_point("wake-ups of a cancelled context");
-  done->wake_receivers();
-  for (const auto& c : mine.callbacks) start_callback(std::move(c->f));
+  if (is_waited_for_) done->wake_receivers();
+  for (const auto& c : std::exchange(callbacks_, {})) start_callback(std::move(c->f));
   if (timers_) timers_->remove(*this);
-  leave_parent();
 }
 
 std::error_code cancel_node::error() const noexcept {

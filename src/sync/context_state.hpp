@@ -14,6 +14,7 @@
 //       way out (its count is 0), and is then skipped: it takes that m_ before it goes.
 //   X3  locks are taken down the tree only, m_ after marking_ and done_'s lock after m_; none is
 //       held while somebody is woken or a callback starts.
+//   X4  once error_ is set, callbacks_, stop_source_ and after_ are for whoever set it.
 
 #include <any>
 #include <exception>
@@ -50,15 +51,17 @@ class context_state : public shared_object {
 
   cancel_node* canceller = nullptr;  // constant; kept alive by this node or its ancestors
   std::unique_ptr<value_key> key;    // constant
-  std::any value;                    // constant
+
+ private:
+  ref<context_state> parent_;  // (find() reads these two, of each level: one cache line, mostly)
+
+ public:
+  std::any value;  // constant
 
  protected:
   /// Undoes what lets others find this node by itself: its parent's list, its timer, its stop
   /// callback. After it only references that were taken before remain. Idempotent.
   virtual void hide() noexcept {}
-
- private:
-  ref<context_state> parent_;
 };
 
 /// A node that can be cancelled, at a time or by hand.
@@ -91,43 +94,50 @@ class cancel_node final : public context_state, public timer_entry, private time
   std::optional<context::clock::time_point> deadline;  // constant once published
 
  private:
-  /// A node that cancel() has marked, and what is owed to those who wait for it.
-  struct cancelled_node {
-    ref<cancel_node> node;
-    std::vector<ref<cancel_node>> children = {};
-    std::vector<std::shared_ptr<after_callback>> callbacks = {};
-    std::optional<std::stop_source> stop_source = {};
+  /// Those of one cancel() that need more than to be marked; linked by after_, and referred to.
+  struct marked_nodes {
+    cancel_node* first = nullptr;
+    cancel_node* last = nullptr;
+    void push_back(cancel_node& n) noexcept {
+      (last != nullptr ? last->after_ : first) = &n;
+      last = &n;
+    }
   };
-  using cancelled_nodes = std::vector<cancelled_node>;
 
   outcome fire(time_ns now) override;
   timer_entry::deferred* abandon() override;
   void finish() override;
   void hide() noexcept override;
   void leave_parent() noexcept;
-  /// Is done from now on, unless it was: then false. Leaves marking_ locked.
-  bool mark(errc error, const std::exception_ptr& cause, cancelled_nodes& marked);
+  /// Is done from now on, unless it was: then false. If there is somebody to tell, or a child, it
+  /// joins `marked`, with marking_ locked. Its parent's m_ is held, or a reference to it.
+  bool mark(errc error, const std::exception_ptr& cause, marked_nodes& marked) noexcept;
+  /// Marks some of those right below, and takes them out; false when there are none left.
+  bool mark_some_children(errc error, const std::exception_ptr& cause,
+                          marked_nodes& marked) noexcept;
   /// Wakes those who wait for it, and so on; without any lock.
-  void tell(cancelled_node& mine) noexcept;
+  void tell() noexcept;
   void link_child(cancel_node& child) noexcept;    // m_ held
   void unlink_child(cancel_node& child) noexcept;  // m_ held
 
   spin_lock marking_;    // held by whoever cancels, from this node's end to that of all below it
-  mutable spin_lock m_;  // guards all below but up_ and timers_
+  mutable spin_lock m_;  // guards all below but up_ and timers_; see X4
   errc error_{};
+  bool is_waited_for_ = false;  // there was somebody to wake when it was marked
+  bool linked_ = false;         // guarded by up_->m_, as next_ and prev_ are
+  bool abandoned_ = false;      // by the timer queue, before finish()
   std::exception_ptr cause_;
   cancel_node* first_child_ = nullptr;
   std::vector<std::shared_ptr<after_callback>> callbacks_;
   std::optional<std::stop_source> stop_source_;
+  cancel_node* after_ = nullptr;  // of the marked nodes
 
-  cancel_node* up_ = nullptr;    // constant: whose child this is; alive as long as this
-  cancel_node* next_ = nullptr;  // these three: guarded by up_->m_
+  cancel_node* up_ = nullptr;  // constant: whose child this is; alive as long as this
+  cancel_node* next_ = nullptr;
   cancel_node* prev_ = nullptr;
-  bool linked_ = false;
 
   ref<timer_queue> timers_;  // constant once published; null without a deadline of its own
   std::exception_ptr deadline_cause_;  // constant, likewise
-  bool abandoned_ = false;             // by the timer queue, before finish()
   std::optional<std::stop_callback<std::function<void()>>> following_;
 };
 

@@ -58,10 +58,10 @@ void weir::detail::spin_lock::wait_for_holder() noexcept {
            held_.exchange(true, std::memory_order_acquire));
 }
 bool weir::detail::spin_lock::may_reserve() noexcept { return true; }
-::std::uint32_t weir::detail::spin_lock::this_thread_number() noexcept {
-  return static_cast<::std::uint32_t>(this_thread_token());
+::std::uint16_t weir::detail::spin_lock::this_thread_number() noexcept {
+  return static_cast<::std::uint16_t>(this_thread_token());
 }
-::std::int64_t weir::detail::spin_lock::now() noexcept { return 0; }
+::std::uint32_t weir::detail::spin_lock::ticks_now() noexcept { return 0; }
 void weir::detail::spin_lock::fence_everybody() noexcept { port::process_barrier(); }
 void weir::detail::spin_lock::wait_for_owner(int /*round*/) noexcept { weak_memory::spin(); }
 

@@ -98,6 +98,8 @@ class channel_core : public shared_object {
   /// The two halves of it: closed() from now on; and the wake-ups that are owed for that.
   bool mark_closed(wake_batch& senders_claimed) noexcept;
   void wake_receivers() noexcept;
+  /// The first half, where there are no senders; `lock` is held.
+  void mark_closed_locked() noexcept;
   [[nodiscard]] bool is_closed() const noexcept {
     // Ordering: acquire; pairs with close(): what was done before it is visible.
     return closed.load(std::memory_order_acquire);

@@ -75,14 +75,14 @@ class spin_lock {
   }
 
  private:
-  static constexpr std::size_t owners = 5;  // that a lock can have, one after the other
+  static constexpr std::size_t owners = 4;  // that a lock can have, one after the other
   static_assert(owners <= thread_token_step);
   static constexpr std::uint32_t last_patience = 1U << 20U;
   // A bias costs some microseconds when it ends, up to 30 on virtual machines, and saves 5 ns each
   // time. Who takes the lock so often in a row is likely to do it that often again; and if it ends
   // only after so long, its end is one percent of it.
   static constexpr std::uint32_t fair_patience = 4096;
-  static constexpr std::int64_t fair_ns = 2'000'000;
+  static constexpr std::uint32_t fair_ticks = 16;
 
   /// The owner's way in; false if the bias is being taken away, or has been.
   [[nodiscard]] bool enter(thread_token owner, std::atomic<bool>& inside) noexcept {
@@ -120,8 +120,9 @@ class spin_lock {
       wait_for_holder();
     if (biased_ != 0) [[unlikely]]
       revoke();
-    if (last_ != me) {
-      last_ = me;
+    const auto part_of_me = static_cast<std::uint32_t>(me / thread_token_step);
+    if (last_ != part_of_me) {
+      last_ = part_of_me;
       times_ = 0;
     } else if (++times_ >= patience_) [[unlikely]] {
       reserve(me);
@@ -135,7 +136,7 @@ class spin_lock {
       times_ = 0;
       return;
     }
-    since_ = now();
+    since_ = ticks_now();
     biased_ = static_cast<std::uint8_t>(i + 1);
     // Ordering: relaxed in both; held_ publishes them.
     inside_[i].store(true, std::memory_order_relaxed);
@@ -145,7 +146,8 @@ class spin_lock {
   }
 
   /// Which inside_ is this thread's (L4); `owners`: none, others have them all, or had.
-  [[nodiscard]] std::size_t place_of(std::uint32_t thread) noexcept {
+  [[nodiscard]] std::size_t place_of(std::uint16_t thread) noexcept {
+    if (thread == 0) return owners;
     std::size_t i = 0;
     while (i < owners && places_[i] != thread && places_[i] != 0) ++i;
     if (i < owners) places_[i] = thread;
@@ -162,7 +164,7 @@ class spin_lock {
     for (int round = 0; inside.load(std::memory_order_acquire); ++round) wait_for_owner(round);
     biased_ = 0;
     times_ = 0;
-    const bool paid = now() - since_ >= fair_ns;
+    const bool paid = ticks_now() - since_ >= fair_ticks;
     if (paid && patience_ > fair_patience) {
       patience_ /= growth_;
     } else if (!paid || patience_ < fair_patience) {
@@ -173,22 +175,24 @@ class spin_lock {
   void wait_for_holder() noexcept;                   // and take held_
   [[nodiscard]] static bool may_reserve() noexcept;  // there is a barrier, and no director
   static void fence_everybody() noexcept;            // port::process_barrier()
-  /// From 1; no other thread has it, or had, or will have.
-  [[nodiscard]] static std::uint32_t this_thread_number() noexcept;
-  [[nodiscard]] static std::int64_t now() noexcept;  // steady clock, ns
+  /// No other thread has it, or had, or will have; 0: there are no more.
+  [[nodiscard]] static std::uint16_t this_thread_number() noexcept;
+  /// The steady clock's time, in units of 2^17 ns.
+  [[nodiscard]] static std::uint32_t ticks_now() noexcept;
   /// A moment, the longer the more rounds there were.
   static void wait_for_owner(int round) noexcept;
 
+  // (Contexts have three locks each, and there may be a million: 40 bytes.)
   std::atomic<thread_token> owner_{no_thread};  // the thread's plus i; written with held_
-  thread_token last_ = no_thread;               // who had it last, of those who took held_
+  std::uint32_t last_ = 0;                      // who took held_ last, or who looks like it
   std::uint32_t times_ = 0;                     // in a row
   std::uint32_t patience_ = 256;                // times_ that make an owner
+  std::uint32_t since_ = 0;                     // when the bias began, in ticks
   std::atomic<bool> held_{false};
   std::array<std::atomic<bool>, owners> inside_{};
   std::uint8_t biased_ = 0;  // i + 1
   std::uint8_t growth_ = 4;
-  std::array<std::uint32_t, owners> places_{};  // whose inside_ is whose, by their numbers
-  std::int64_t since_ = 0;                      // when the bias began
+  std::array<std::uint16_t, owners> places_{};  // whose inside_ is whose, by their numbers
 };
 
 }  // namespace weir::detail
