@@ -144,6 +144,16 @@ void carrier::yield_current() {
   switch_from_task(running_, leaving::yields);
 }
 
+[[gnu::noinline]] void carrier::step_back() {
+  constexpr std::uint32_t many = 48;  // of those that it met, most wake one or two
+  if (crowd_at_ != switches) {
+    crowd_at_ = switches;
+    crowd_ = 0;
+  }
+  crowd_ += 1;
+  if (crowd_ >= many && running_ != nullptr) yield_current();
+}
+
 /// Under a director: to the lane's end, stopped in the middle of an operation.
 void carrier::yield_interrupted() {
   task* me = running_;

@@ -53,6 +53,8 @@ class carrier {
   // From a task on this carrier. Each returns when the task runs again, maybe on another carrier.
   void park_current(wait_reason why);
   void yield_current();
+  /// Has woken one more of a crowd that waits to run: yields, if it was that one who woke them.
+  void step_back();
   [[noreturn]] void finish_current();
 
   /// A task that does one piece of work after the other, without waiting in between, says so after
@@ -180,6 +182,8 @@ class carrier {
   relaxed<std::int64_t> preemptions_{0};           // of its thread, when it was last looked at
   relaxed<exception_state*> exceptions_{nullptr};  // of its thread; set by serve()
   relaxed<task*> forced_{nullptr};                 // by the director: runs at the next switch
+  relaxed<std::uint32_t> crowd_{0};                // how often step_back() was called…
+  relaxed<std::uint64_t> crowd_at_{0};             // …since `switches` was that
   relaxed<std::uint32_t> lazy_turns_{0};  // on a virtual clock: yields since anything else happened
   stack_shadow base_shadow_;
   stack_cache stacks_;
