@@ -76,7 +76,7 @@ WEIR_HOT void wake_node(const wait_node& n, std::size_t room = 0) {
 }
 
 /// The same after a transfer, when no lock is held. What a task wakes it touches; if it is about to
-/// go through more stacks than the processor's caches hold, of data and of addresses, it steps back,
+/// go through more stacks than the caches hold, of data and of addresses, it steps back,
 /// so that those run while theirs are there. (See also start_backlog. Not for fewer: then it may
 /// have more to give than there are who wait, and they can take the rest without waiting again.)
 WEIR_HOT void wake_partner(const wait_node& n, std::size_t room = 0) {
