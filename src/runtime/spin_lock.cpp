@@ -41,8 +41,8 @@ void spin_lock::wait_for_holder() noexcept {
   for (int round = 0;; ++round) {
     // Ordering: relaxed for the look, which keeps the line shared; acquire for taking it, pairs
     // with the release in unlock().
-    if (!held_.load(std::memory_order_relaxed) &&
-        !held_.exchange(true, std::memory_order_acquire)) {
+    if (!taken_[0].load(std::memory_order_relaxed) &&
+        !taken_[0].exchange(true, std::memory_order_acquire)) {
       return;
     }
     wait_a_moment(round);

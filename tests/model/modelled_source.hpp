@@ -54,8 +54,8 @@ inline thread_token this_thread_token() {
 void weir::detail::spin_lock::wait_for_holder() noexcept {
   do {
     weak_memory::spin();
-  } while (held_.load(std::memory_order_relaxed) ||
-           held_.exchange(true, std::memory_order_acquire));
+  } while (taken_[0].load(std::memory_order_relaxed) ||
+           taken_[0].exchange(true, std::memory_order_acquire));
 }
 bool weir::detail::spin_lock::may_reserve() noexcept { return true; }
 ::std::uint16_t weir::detail::spin_lock::this_thread_number() noexcept {

@@ -12,7 +12,7 @@
 // (After Kawachiya, Koseki and Onodera, "Lock reservation", 2002, with the asymmetric handshake of
 // Dice, Huang and Yang, "Asymmetric Dekker synchronization", 2001.)
 //
-// Invariants
+// Invariants, with taken_[0] called held_ and taken_[1 + i] called inside_[i]
 //   L1  who holds the lock has held_; or, while biased_ is i + 1, is owner i and has inside_[i].
 //   L2  biased_ changes only while held_ is taken, and to 0 only when the owner is not inside, and
 //       cannot get inside any more. Only a thread itself makes itself the owner.
@@ -54,23 +54,20 @@ class spin_lock {
     const thread_token owner = owner_.load(std::memory_order_relaxed);
     const thread_token me = this_thread_token();
     if (owner == me) [[likely]]
-      return enter(owner, inside_[0]);
-    return owner == me + 1 && enter(owner, inside_[1]);
+      return enter(owner, taken_[1]);
+    return owner == me + 1 && enter(owner, taken_[2]);
   }
   void unlock() noexcept {
     if (biased_ == 1) [[likely]] {
       // Ordering: release; pairs with the acquire in enter() and revoke(); publishes what the lock
       // guards.
-      inside_[0].store(false, std::memory_order_release);
+      taken_[1].store(false, std::memory_order_release);
     } else if (biased_ == 2) {
       // Ordering: release; as for the first owner.
-      inside_[1].store(false, std::memory_order_release);
-    } else if (biased_ == 0) {
-      // Ordering: release; pairs with the acquire in lock_shared(); as above.
-      held_.store(false, std::memory_order_release);
+      taken_[2].store(false, std::memory_order_release);
     } else {
-      // Ordering: release; as for the first owner.
-      inside_[biased_ - 1U].store(false, std::memory_order_release);
+      // Ordering: release; as above, by anybody pairs with the acquire in lock_shared().
+      taken_[biased_].store(false, std::memory_order_release);
     }
   }
 
@@ -110,13 +107,13 @@ class spin_lock {
     // Ordering: relaxed; as in lock_as_owner(). A later owner, or nobody's and far away.
     const thread_token owner = owner_.load(std::memory_order_relaxed);
     const thread_token i = owner - this_thread_token();
-    if (i >= owners || !enter(owner, inside_[i])) lock_shared();
+    if (i >= owners || !enter(owner, taken_[1 + i])) lock_shared();
   }
 
   [[gnu::noinline]] void lock_shared() noexcept {
     const thread_token me = this_thread_token();
     // Ordering: acquire; pairs with the release in unlock(): we see all the last holder wrote.
-    if (held_.exchange(true, std::memory_order_acquire)) [[unlikely]]
+    if (taken_[0].exchange(true, std::memory_order_acquire)) [[unlikely]]
       wait_for_holder();
     if (biased_ != 0) [[unlikely]]
       revoke();
@@ -139,10 +136,10 @@ class spin_lock {
     since_ = ticks_now();
     biased_ = static_cast<std::uint8_t>(i + 1);
     // Ordering: relaxed in both; held_ publishes them.
-    inside_[i].store(true, std::memory_order_relaxed);
+    taken_[1 + i].store(true, std::memory_order_relaxed);
     owner_.store(me + i, std::memory_order_relaxed);
     // Ordering: release; pairs with the acquire in lock_shared(): who comes next sees the bias.
-    held_.store(false, std::memory_order_release);
+    taken_[0].store(false, std::memory_order_release);
   }
 
   /// Which inside_ is this thread's (L4); `owners`: none, others have them all, or had.
@@ -159,7 +156,7 @@ class spin_lock {
     // Ordering: relaxed; the barrier that follows is a full one for everybody.
     owner_.store(no_thread, std::memory_order_relaxed);
     fence_everybody();
-    const std::atomic<bool>& inside = inside_[biased_ - 1U];
+    const std::atomic<bool>& inside = taken_[biased_];
     // Ordering: acquire; pairs with unlock() by the owner.
     for (int round = 0; inside.load(std::memory_order_acquire); ++round) wait_for_owner(round);
     biased_ = 0;
@@ -188,8 +185,7 @@ class spin_lock {
   std::uint32_t times_ = 0;                     // in a row
   std::uint32_t patience_ = 256;                // times_ that make an owner
   std::uint32_t since_ = 0;                     // when the bias began, in ticks
-  std::atomic<bool> held_{false};
-  std::array<std::atomic<bool>, owners> inside_{};
+  std::array<std::atomic<bool>, 1 + owners> taken_{};
   std::uint8_t biased_ = 0;  // i + 1
   std::uint8_t growth_ = 4;
   std::array<std::uint16_t, owners> places_{};  // whose inside_ is whose, by their numbers
