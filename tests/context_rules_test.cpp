@@ -108,6 +108,17 @@ WEIR_RULE(context_race_test, r59_who_cancels_finds_all_below_done_also_what_anot
   }
 }
 
+WEIR_RULE(context_race_test, who_sees_a_context_done_may_end_it_while_cancel_goes_on) {
+  auto [root, cancel_root] = with_cancel(background());
+  for (int turn = 0; turn < turns(3000); ++turn) {
+    auto* const c = new cancellable_context(with_cancel(turn % 2 == 0 ? root : background()));
+    crew_.spawn([c] { c->cancel(); });
+    until([c] { return c->ctx.cancelled(); });
+    delete c;
+    crew_.join();
+  }
+}
+
 WEIR_RULE(context_race_test, r57_r68_error_and_cause_come_with_the_end_and_not_before) {
   for (int turn = 0; turn < turns(300); ++turn) {
     auto [ctx, cancel] = with_cancel(background());

@@ -239,6 +239,31 @@ TEST(explore_all_test, tries_every_interleaving_of_a_small_program) {
   EXPECT_EQ(orders, (std::set<std::string>{"aAbB", "abAB", "abBA", "baAB", "baBA", "bBaA"}));
 }
 
+TEST(explore_all_test, tries_as_many_of_a_channel_that_was_in_use_before) {
+  const auto schedules_of = [](const weir::channel<int>& ch) {
+    const auto once = [&] {
+      (void)ch.try_send(1);
+      (void)ch.try_receive();
+    };
+    return weir::explore_all({},
+                             [&] {
+                               weir::wait_group wg;
+                               for (int i = 0; i < 2; ++i) wg.go(once);
+                               wg.wait();
+                               while (ch.try_receive()) {
+                               }
+                             })
+        .schedules;
+  };
+  const weir::channel<int> fresh{4};
+  const weir::channel<int> used{4};
+  for (int i = 0; i < 1000; ++i) {  // its lock is this thread's now
+    (void)used.try_send(i);
+    (void)used.try_receive();
+  }
+  EXPECT_EQ(schedules_of(used), schedules_of(fresh));
+}
+
 TEST(explore_all_test, needs_as_many_preemptions_as_the_bug) {
   const auto body = [] {
     // Fails only if the second task runs as a whole between the first's two steps, twice.

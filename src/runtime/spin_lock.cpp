@@ -58,8 +58,11 @@ void spin_lock::fence_everybody() noexcept { port::process_barrier(); }
 
 std::uint16_t spin_lock::this_thread_number() noexcept {
   static std::atomic<std::uint32_t> last{0};
-  // Ordering: relaxed; only that each is given once matters.
-  static thread_local const std::uint32_t mine = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  static thread_local const std::uint32_t mine = [] {
+    // Ordering: relaxed in both; only that each is given once matters, and that it does not wrap.
+    if (last.load(std::memory_order_relaxed) >= UINT16_MAX) return 0U;
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+  }();
   return mine <= UINT16_MAX ? static_cast<std::uint16_t>(mine) : std::uint16_t{0};
 }
 

@@ -113,11 +113,14 @@ void start_callback(std::function<void()> f) {
 /// Runs the stop callbacks: here, or, where a deadline has passed and no task could wait, in one.
 void request_stop(std::stop_source source) {
   const carrier* const c = carrier::current();
-  if (c == nullptr || carrier::current_task() != nullptr) {
-    source.request_stop();
-  } else {
-    start_callback([source]() mutable { source.request_stop(); });
+  if (c != nullptr && carrier::current_task() == nullptr) {
+    try {
+      go("after_func", [source]() mutable { source.request_stop(); });
+      return;
+    } catch (...) {  // NOLINT: as start_callback() does
+    }
   }
+  source.request_stop();
 }
 
 }  // namespace
@@ -126,6 +129,7 @@ void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
   interruption_point("cancel of a context");
   // First all below are done, and then anybody is told: whoever calls cancel() finds them so when
   // it returns, whoever else cancels at the same time, and so does every callback.
+  const auto keep = ref<cancel_node>::share(this);  // who sees it done may end the last handle
   marked_nodes marked;
   if (!mark(error, cause, marked)) {
     const std::lock_guard wait_for_whoever_marks(marking_);
@@ -168,19 +172,17 @@ bool cancel_node::mark(errc error, const std::exception_ptr& cause, marked_nodes
 bool cancel_node::mark_some_children(errc error, const std::exception_ptr& cause,
                                      marked_nodes& marked) noexcept {
   constexpr int part = 64;  // so that nobody waits long for m_
-  ref<cancel_node> somebody_elses;
-  {
-    const std::lock_guard lock(m_);
-    for (int i = 0; i < part && !somebody_elses; ++i) {
-      cancel_node* const child = first_child_;
-      if (child == nullptr) return false;
-      unlink_child(*child);
-      if (!child->mark(error, cause, marked) && child->try_retain()) {
-        somebody_elses = ref<cancel_node>::adopt(child);
-      }
+  const std::lock_guard lock(m_);
+  for (int i = 0; i < part; ++i) {
+    cancel_node* const child = first_child_;
+    if (child == nullptr) return false;
+    unlink_child(*child);
+    if (!child->mark(error, cause, marked)) {
+      // (It cannot go while m_ is held, see X2; a reference might be the last, and end its values
+      // here, under locks.)
+      const std::lock_guard wait_for_whoever_marks(child->marking_);
     }
   }
-  if (somebody_elses) const std::lock_guard wait_for_whoever_marks(somebody_elses->marking_);
   return true;
 }
 
@@ -199,9 +201,13 @@ std::error_code cancel_node::error() const noexcept {
 
 std::exception_ptr cancel_node::cause() const noexcept {
   interruption_point("cause of a context");
-  const std::lock_guard lock(m_);
-  if (error_ == errc{}) return nullptr;
-  return cause_ ? cause_ : std::make_exception_ptr(std::system_error(make_error_code(error_)));
+  if (!is_done()) return nullptr;
+  if (cause_) return cause_;  // (X1)
+  try {
+    throw std::system_error(make_error_code(error_));
+  } catch (...) {
+    return std::current_exception();  // it, or that there is no memory for it
+  }
 }
 
 std::stop_token cancel_node::stop_token() {

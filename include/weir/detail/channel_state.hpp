@@ -195,10 +195,8 @@ class channel_state final : public channel_core {
   }
 
  private:
-  /// Another task may come in before; but not where the lock is biased: nothing is directed there.
+  /// Another task may come in before.
   void lock_before(const char* operation) {
-    if (lock.lock_as_owner()) [[likely]]
-      return;
     interruption_point(operation);
     lock.lock();
   }
