@@ -163,7 +163,7 @@ transfer channel_core::send_locked(void* value, patience how) {
     return wait_locked(senders, value, how, send_wait);
   const std::size_t for_others = cap;
   lock.unlock();
-  if (partner != nullptr) wake_partner(*partner, for_others);
+  if (partner != nullptr) wake_partner(*partner, how.block, for_others);
   return step;
 }
 
@@ -174,7 +174,7 @@ transfer channel_core::receive_locked(void* out, patience how) {
     return wait_locked(receivers, out, how, receive_wait);
   }
   lock.unlock();
-  if (partner != nullptr) wake_partner(*partner);
+  if (partner != nullptr) wake_partner(*partner, how.block);
   return step;
 }
 

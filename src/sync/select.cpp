@@ -88,7 +88,7 @@ class selection {
     if (chosen == nothing) chosen = find_otherwise();
     if (chosen == nothing) return wait_with_room();
     locks_.unlock();
-    if (partner_ != nullptr) wake_partner(*partner_);
+    if (partner_ != nullptr) wake_node(*partner_);
     if (send_on_closed_) throw_send_on_closed();
     return chosen;
   }
