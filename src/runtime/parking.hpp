@@ -78,8 +78,8 @@ WEIR_HOT void wake_node(const wait_node& n, std::size_t room = 0) {
 /// The same after a transfer, when no lock of ours is held. What a task wakes it touches; if it is
 /// about to go through more stacks than the caches hold, of data and of addresses, it steps back,
 /// so that those run while theirs are there: if it `may_wait`, for a user who calls what never
-/// waits may hold a lock. (See also start_backlog. Not for fewer: then it may have more to give than
-/// there are who wait, and they can take the rest without waiting again.)
+/// waits may hold a lock. (See also start_backlog. Not for fewer: then it may have more to give
+/// than there are who wait, and they can take the rest without waiting again.)
 WEIR_HOT void wake_partner(const wait_node& n, bool may_wait, std::size_t room = 0) {
   constexpr std::uint32_t very_many = 4096;
   wake_node(n, room);
