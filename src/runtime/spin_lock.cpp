@@ -4,9 +4,12 @@
 #include <sched.h>
 #include <time.h>
 
+#include <algorithm>
+
 #include "port/barrier.hpp"
 #include "port/relax.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/relaxed.hpp"
 #include "weir/detail/interruption.hpp"
 
 namespace weir::detail {
@@ -57,13 +60,17 @@ bool spin_lock::may_reserve() noexcept {
 void spin_lock::fence_everybody() noexcept { port::process_barrier(); }
 
 std::uint16_t spin_lock::this_thread_number() noexcept {
+  constexpr std::uint32_t unasked = 0;
+  constexpr std::uint32_t none = UINT16_MAX + 1;
   static std::atomic<std::uint32_t> last{0};
-  static thread_local const std::uint32_t mine = [] {
+  static constinit thread_local relaxed<std::uint32_t> mine{unasked};  // for all of its tasks
+  if (mine == unasked) {
     // Ordering: relaxed in both; only that each is given once matters, and that it does not wrap.
-    if (last.load(std::memory_order_relaxed) >= UINT16_MAX) return 0U;
-    return last.fetch_add(1, std::memory_order_relaxed) + 1;
-  }();
-  return mine <= UINT16_MAX ? static_cast<std::uint16_t>(mine) : std::uint16_t{0};
+    mine = last.load(std::memory_order_relaxed) >= UINT16_MAX
+               ? none
+               : std::min(last.fetch_add(1, std::memory_order_relaxed) + 1, none);
+  }
+  return static_cast<std::uint16_t>(mine % none);
 }
 
 std::uint32_t spin_lock::ticks_now() noexcept {
