@@ -61,8 +61,6 @@ WEIR_RULE(context_rules_test, r58_cancel_does_not_wait_for_the_work_and_the_firs
   EXPECT_EQ(ended, 2);
 }
 
-// Three rules that are disabled do not hold yet: a cancellation marks its context before it closes
-// done(), and others come in between.
 WEIR_RULE(context_race_test, r59_whoever_calls_cancel_finds_all_below_done_when_it_returns) {
   for (int turn = 0; turn < turns(300); ++turn) {
     auto [root, cancel] = with_cancel(background());
@@ -171,6 +169,20 @@ WEIR_RULE(context_race_test, r60_children_come_and_go_beside_each_other) {
   EXPECT_FALSE(parent.cause() || sibling.cause());
   cancel(first);
   EXPECT_EQ(cause_of(sibling), "first");
+}
+
+WEIR_RULE(context_race_test, r60_children_may_go_while_their_parent_is_cancelled) {
+  for (int turn = 0; turn < turns(500); ++turn) {
+    auto [parent, cancel] = with_cancel(background());
+    std::vector<cancellable_context> children;
+    for (int i = 0; i < 60; ++i) children.push_back(with_cancel(parent));
+    // cancel() begins with the last of them.
+    crew_.spawn([&] {
+      while (!children.empty()) children.pop_back();
+    });
+    crew_.spawn([cancel = cancel] { cancel(); });
+    crew_.join();
+  }
 }
 
 WEIR_RULE(context_rules_test, r61_a_child_of_a_cancelled_parent_is_born_cancelled) {

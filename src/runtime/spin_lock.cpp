@@ -4,8 +4,6 @@
 #include <sched.h>
 #include <time.h>
 
-#include <algorithm>
-
 #include "port/barrier.hpp"
 #include "port/relax.hpp"
 #include "runtime/clock.hpp"
@@ -60,17 +58,14 @@ bool spin_lock::may_reserve() noexcept {
 void spin_lock::fence_everybody() noexcept { port::process_barrier(); }
 
 std::uint16_t spin_lock::this_thread_number() noexcept {
-  constexpr std::uint32_t unasked = 0;
-  constexpr std::uint32_t none = UINT16_MAX + 1;
   static std::atomic<std::uint32_t> last{0};
-  static constinit thread_local relaxed<std::uint32_t> mine{unasked};  // for all of its tasks
-  if (mine == unasked) {
-    // Ordering: relaxed in both; only that each is given once matters, and that it does not wrap.
-    mine = last.load(std::memory_order_relaxed) >= UINT16_MAX
-               ? none
-               : std::min(last.fetch_add(1, std::memory_order_relaxed) + 1, none);
+  static constinit thread_local relaxed<std::uint16_t> mine{0};  // for all of the thread's tasks
+  // Ordering: relaxed in both; only that each is given once matters, and that it does not wrap.
+  if (mine == 0 && last.load(std::memory_order_relaxed) < UINT16_MAX) {
+    const std::uint32_t next = last.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (next <= UINT16_MAX) mine = static_cast<std::uint16_t>(next);  // others ask at the same time
   }
-  return static_cast<std::uint16_t>(mine % none);
+  return mine;
 }
 
 std::uint32_t spin_lock::ticks_now() noexcept {

@@ -100,7 +100,8 @@ namespace {
 
 /// Nobody can be told if it can not be started. In a forked child nothing of Weir's runs, so this
 /// does not; without memory for a task it runs here.
-void start_callback(std::function<void()> f) {
+template <class F>
+void start_callback(F f) {
   try {
     go("after_func", f);
   } catch (const std::system_error& e) {
@@ -113,14 +114,11 @@ void start_callback(std::function<void()> f) {
 /// Runs the stop callbacks: here, or, where a deadline has passed and no task could wait, in one.
 void request_stop(std::stop_source source) {
   const carrier* const c = carrier::current();
-  if (c != nullptr && carrier::current_task() == nullptr) {
-    try {
-      go("after_func", [source]() mutable { source.request_stop(); });
-      return;
-    } catch (...) {  // NOLINT: as start_callback() does
-    }
+  if (c == nullptr || carrier::current_task() != nullptr) {
+    source.request_stop();
+  } else {
+    start_callback([source]() mutable { source.request_stop(); });
   }
-  source.request_stop();
 }
 
 }  // namespace
@@ -178,8 +176,7 @@ bool cancel_node::mark_some_children(errc error, const std::exception_ptr& cause
     if (child == nullptr) return false;
     unlink_child(*child);
     if (!child->mark(error, cause, marked)) {
-      // (It cannot go while m_ is held, see X2; a reference might be the last, and end its values
-      // here, under locks.)
+      // (X2: it stays. A reference might be the last, and end its values here, under locks.)
       const std::lock_guard wait_for_whoever_marks(child->marking_);
     }
   }

@@ -10,8 +10,10 @@
 // Invariants, of a cancel_node
 //   X1  error_ and cause_ are written once, under m_, as done_ closes; read after it has, or under
 //       m_.
-//   X2  a child is linked in its parent's list under the parent's m_; a linked child may be on its
-//       way out (its count is 0), and is then skipped: it takes that m_ before it goes.
+//   X2  a child is linked in its parent's list under the parent's m_, and takes that m_, linked or
+//       not, before it goes. So who finds it in the list may touch it as long as m_ is held, and
+//       needs a reference only for later: if it is on its way out (its count is 0) there is none,
+//       and it is left alone.
 //   X3  locks are taken down the tree only, m_ after marking_ and done_'s lock after m_; none is
 //       held while somebody is woken or a callback starts.
 //   X4  once error_ is set, callbacks_, stop_source_ and after_ are for whoever set it.

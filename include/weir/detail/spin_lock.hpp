@@ -68,7 +68,7 @@ class spin_lock {
   // time. Who takes the lock so often in a row is likely to do it that often again; and if it ends
   // only after so long, its end is one percent of it.
   static constexpr std::uint32_t fair_patience = 4096;
-  static constexpr std::uint32_t fair_ticks = 16;
+  static constexpr std::uint32_t fair_ticks = 16;  // 2 ms
 
   /// The short way in, for the first two threads that the lock was biased to; false if it is not
   /// biased to this one. (One address for each, known before anything is read: 3 ns faster than one
