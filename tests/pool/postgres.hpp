@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 // A PostgreSQL server of the test's own, in a temporary directory, and connections to it.
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -30,10 +31,14 @@ class program {
   }
   [[nodiscard]] pid_t start() {
     const pid_t parent = getpid();
+    const int log = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     const pid_t child = fork();
-    if (child != 0) return child;
+    if (child != 0) {
+      close(log);
+      return child;
+    }
     // Only what is safe after a fork from a program with threads.
-    if (freopen(log_.c_str(), "a", stdout) != nullptr) dup2(STDOUT_FILENO, STDERR_FILENO);
+    if (dup2(log, STDOUT_FILENO) != -1) dup2(log, STDERR_FILENO);
     if (user_ != nullptr && (setgid(user_->pw_gid) != 0 || setuid(user_->pw_uid) != 0)) _exit(126);
     prctl(PR_SET_PDEATHSIG, SIGQUIT);  // for a server that the test leaves behind; after setuid
     if (getppid() != parent) _exit(125);
