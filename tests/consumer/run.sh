@@ -53,7 +53,7 @@ case $step in
     ;;
   add_subdirectory)
     copy_project
-    build_project -D WEIR_SOURCE="$source"
+    build_project -D WEIR_SOURCE="$source" -D WEIR_PRECOMPILE=ON
     ;;
   pkg_config)
     rm -rf "$work"
