@@ -179,6 +179,7 @@ void run_body(task& t) noexcept {
     t.rt->directed_by->escaped(t);
   }
   if (t.body_on_heap) ::operator delete(t.body, std::align_val_t{t.ops->align});
+  delete std::exchange(t.left, nullptr);
 }
 
 }  // namespace

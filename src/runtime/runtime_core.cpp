@@ -99,6 +99,7 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   t->name[kept] = '\0';
   t->alive = true;
   t->local = nullptr;
+  t->waited_for = nullptr;
   t->context = carrier::make_context(*t, reinterpret_cast<std::byte*>(top / 64 * 64));
   ordered_before(t);
   return t;

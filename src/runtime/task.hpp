@@ -6,6 +6,7 @@
 // Who may touch what
 //   context, next, home      the carrier that runs or holds the task
 //   parked                   written by the carrier that the task left, read by whoever wakes it
+//   local, left, and the two below it     the task itself
 //   all else                 constant while the task lives
 //
 // A task that waits is in nobody's hands but of the one who claims its operation (waiter.hpp, I2).
@@ -25,6 +26,15 @@ namespace weir::detail {
 
 class carrier;
 class runtime_core;
+
+/// What a room above leaves with a task, until that ends.
+class left_with_task {
+ public:
+  left_with_task() = default;
+  left_with_task(const left_with_task&) = delete;
+  left_with_task& operator=(const left_with_task&) = delete;
+  virtual ~left_with_task() = default;
+};
 
 struct task {
   static constexpr std::size_t name_size = 32;
@@ -49,8 +59,11 @@ struct task {
   relaxed<const void*> wait_object{nullptr};
   relaxed<std::size_t> wait_amount{0};
   relaxed<time_ns> wait_since{0};
-  relaxed<bool> alive{false};  // started and not ended
-  void* local = nullptr;       // strand_local(): the task's own
+  relaxed<bool> alive{false};        // started and not ended
+  void* local = nullptr;             // strand_local(): the task's own
+  left_with_task* left = nullptr;    // owned
+  const void* waited_for = nullptr;  // the context of its last wait that had one, and how many
+  std::uint32_t waits_in_a_row = 0;  // there were for it: see sync/standing_wait.hpp
   stack_shadow shadow;
   char name[name_size] = {};
 };

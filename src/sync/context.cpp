@@ -4,6 +4,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "port/barrier.hpp"
 #include "runtime/runtime_core.hpp"
 #include "sync/context_state.hpp"
 #include "weir/go.hpp"
@@ -140,7 +141,8 @@ void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
     }
   }
   for (cancel_node* n = marked.first; n != nullptr; n = n->after_) n->marking_.unlock();
-  leave_parent();  // (those below have left theirs)
+  leave_parent();                                    // (those below have left theirs)
+  if (marked.has_standing) port::process_barrier();  // (S1)
   for (cancel_node* n = marked.first; n != nullptr; n = n->after_) n->tell();
   // Last: what it calls may do anything: cancel this again, or wait for those who were just told.
   while (marked.first != nullptr) {
@@ -154,6 +156,7 @@ bool cancel_node::mark(errc error, const std::exception_ptr& cause, marked_nodes
   if (error_ != errc{}) return false;
   const std::lock_guard signal_lock(done->lock);
   is_waited_for_ = !done->receivers.empty();
+  if (is_waited_for_ && done->has_standing) marked.has_standing = true;
   // Most have nobody to tell, and need not be remembered.
   if (is_waited_for_ || first_child_ != nullptr || !callbacks_.empty() || stop_source_ || timers_) {
     if (!try_retain()) return true;  // (X2)

@@ -100,6 +100,7 @@ class cancel_node final : public context_state, public timer_entry, private time
   struct marked_nodes {
     cancel_node* first = nullptr;
     cancel_node* last = nullptr;
+    bool has_standing = false;  // some have a standing_wait
     void push_back(cancel_node& n) noexcept {
       (last != nullptr ? last->after_ : first) = &n;
       last = &n;

@@ -15,8 +15,6 @@
 namespace weir::detail {
 namespace {
 
-enum : int { served, done, destroyed };  // who has claimed the operation
-
 // Where those stand who wait at a nil channel.
 struct {
   spin_lock m;
@@ -41,13 +39,11 @@ bool coroutine_wait::join(spin_lock& m, wait_list& list, void* value,
     done_node_.op = &op_;
     done_node_.index = done;
     // A primitive's lock first, then a context's: so everywhere.
-    const std::lock_guard signal_lock(signal->lock);
-    if (signal->closed_plain) {
+    if (!weir::detail::join(*signal, done_node_)) {
       waits_ = false;
       m.unlock();
       return false;
     }
-    signal->receivers.push_back(done_node_);
   }
   list.push_back(node_);
   // Whoever has claimed us through the signal meanwhile has us resumed, but we take node_ out, and

@@ -3,6 +3,7 @@
 // wait_in(), for those for whom a call is too dear.
 
 #include "runtime/parking.hpp"
+#include "sync/standing_wait.hpp"
 #include "sync/wait.hpp"
 #include "weir/channel.hpp"
 
@@ -15,25 +16,29 @@ WEIR_HOT void channel_core::report_operations() noexcept {
 
 WEIR_HOT bool wait_here(spin_lock& m, wait_list& list, wait_node& node, const context* until,
                         wait_reason why) {
-  enum : int { served, done };
   if (forked()) [[unlikely]] {
     m.unlock();
     throw_forked();
   }
   channel_core* const signal = until != nullptr ? until->done_core() : nullptr;
-  operation op(signal != nullptr);
-  op.who = current_strand();
+  operation once(signal != nullptr);
+  once.who = current_strand();
+  standing_wait* const standing =
+      signal != nullptr ? standing_wait::of(once.who, *signal) : nullptr;
+  operation& op = standing != nullptr ? standing->op : once;
 
   wait_node done_node;
-  if (signal != nullptr) {
+  if (standing != nullptr) {
+    if (!standing->begin()) [[unlikely]] {
+      m.unlock();
+      if (!op.claim(done)) park_strand(op.who, why);  // its wake() is on the way
+      return false;
+    }
+  } else if (signal != nullptr) {
     done_node.op = &op;
     done_node.index = done;
     // A primitive's lock first, then a context's: so everywhere.
-    signal->lock.lock();
-    const bool is_done = signal->closed_plain;
-    if (!is_done) signal->receivers.push_back(done_node);
-    signal->lock.unlock();
-    if (is_done) [[unlikely]] {
+    if (!join(*signal, done_node)) [[unlikely]] {
       m.unlock();
       return false;
     }
@@ -50,8 +55,9 @@ WEIR_HOT bool wait_here(spin_lock& m, wait_list& list, wait_node& node, const co
   const bool was_served = op.winner() == served;
   if (!was_served) {
     leave(m, list, node);
-  } else if (signal != nullptr) {
+  } else if (signal != nullptr && standing == nullptr) {
     leave(signal->lock, signal->receivers, done_node);
+    standing_wait::count(op.who, *signal);
   }
   return was_served;
 }

@@ -129,6 +129,7 @@ class channel_core : public shared_object {
   const element_ops& ops;
   bool signal = false;              // constant: a context's done(); only ever closed, never sent on
   bool hides_buffer = false;        // constant: a timer's, which acts as if unbuffered
+  bool has_standing = false;        // of a signal: receivers has, or had, a standing_wait
   std::atomic<bool> closed{false};  // written under lock; read also without it, by is_closed()
 
  private:

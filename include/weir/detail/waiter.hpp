@@ -21,6 +21,7 @@
 //       by its own claim has nobody to wake.)
 //   I3  a node is touched without the lock only by the claimer, between claim and wake, and by its
 //       owner, before linking and after step 4.
+// One node may stay for many operations, without step 4: sync/standing_wait.hpp.
 
 #include <atomic>
 #include <cstddef>
@@ -108,6 +109,12 @@ class operation {
     // Ordering: acq_rel on success as above; relaxed on failure: the loser reads nothing more.
     return winner_.compare_exchange_strong(undecided, index, std::memory_order_acq_rel,
                                            std::memory_order_relaxed);
+  }
+  /// To be claimed once more: by its owner, who has been woken for the last claim.
+  void arm() noexcept {
+    // Ordering: relaxed; the owner has seen that claim, and whoever claims next finds the operation
+    // under a lock that was taken since, or by a handshake (sync/standing_wait.hpp).
+    winner_.store(-1, std::memory_order_relaxed);
   }
   /// The case that was claimed, -1 while undecided.
   [[nodiscard]] int winner() const noexcept {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include "sync/standing_wait.hpp"
+
+#include <memory>
+#include <mutex>
+#include <new>
+
+namespace weir::detail {
+
+standing_wait::standing_wait(task& t, channel_core& signal) noexcept
+    : signal_(ref<channel_core>::share(&signal)) {
+  op.who = strand::of(t);
+  (void)op.claim(served);  // not armed
+  node_.op = &op;
+  node_.index = done;
+}
+
+standing_wait::~standing_wait() { leave(signal_->lock, signal_->receivers, node_); }
+
+void standing_wait::stand(task& t, channel_core& signal) noexcept {
+  t.waits_in_a_row = 0;
+  if (!port::has_process_barrier()) return;
+  delete std::exchange(t.left, nullptr);
+  std::unique_ptr<standing_wait> made(new (std::nothrow) standing_wait(t, signal));
+  if (!made) return;
+  interruption_point("standing wait for a context");
+  const std::lock_guard lock(signal.lock);
+  if (signal.closed_plain) return;
+  signal.has_standing = true;
+  signal.receivers.push_back(made->node_);
+  t.left = made.release();
+}
+
+}  // namespace weir::detail
