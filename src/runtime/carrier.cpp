@@ -179,7 +179,8 @@ void run_body(task& t) noexcept {
     t.rt->directed_by->escaped(t);
   }
   if (t.body_on_heap) ::operator delete(t.body, std::align_val_t{t.ops->align});
-  delete std::exchange(t.left, nullptr);
+  // (A forked child's task ends, too; but a lock that this may take can be held in the parent.)
+  if (!forked()) delete std::exchange(t.left, nullptr);
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ WEIR_HOT void carrier::run_next(task* t) noexcept {
   running_ = t;
   t->home = this;
   // Ordering: relaxed; whoever holds a ready task is alone with it. The next to read this is the
-  // one who claims its next operation, ordered by the lock under which that was linked.
+  // one who claims its next operation, ordered by the lock under which that was linked, or by
+  // arm().
   t->parked.store(false, std::memory_order_relaxed);
   switches += 1;
 }

@@ -43,29 +43,34 @@ struct task {
   relaxed<task*> next{nullptr};     // in a lane, an inbox, or among the free stacks
   relaxed<carrier*> home{nullptr};  // where it runs, or ran last
   std::atomic<bool> parked{true};   // off its stack: may be resumed anywhere
-  runtime_core* rt = nullptr;
-  void* body = nullptr;
-  const body_ops* ops = nullptr;
   bool body_on_heap = false;
-  relaxed<std::uint64_t> id{0};
-  std::byte* stack = nullptr;  // lowest address: the guard page
-  std::size_t stack_size = 0;
   // Under a director: stopped between joining a queue and parking, and woken there.
   relaxed<bool> interrupted{false};
   relaxed<bool> woken_early{false};
+  relaxed<bool> alive{false};  // started and not ended
+  runtime_core* rt = nullptr;
+  void* body = nullptr;
+  const body_ops* ops = nullptr;
+  relaxed<std::uint64_t> id{0};
+  std::byte* stack = nullptr;  // lowest address: the guard page
+  std::size_t stack_size = 0;
   // For dumps, which read them at any time: what it waits for (null kind: it does not), and since
   // about when.
   relaxed<const wait_kind*> waits{nullptr};
   relaxed<const void*> wait_object{nullptr};
   relaxed<std::size_t> wait_amount{0};
   relaxed<time_ns> wait_since{0};
-  relaxed<bool> alive{false};        // started and not ended
   void* local = nullptr;             // strand_local(): the task's own
   left_with_task* left = nullptr;    // owned
-  const void* waited_for = nullptr;  // the context of its last wait that had one, and how many
-  std::uint32_t waits_in_a_row = 0;  // there were for it: see sync/standing_wait.hpp
+  const void* waited_for = nullptr;  // sync/standing_wait.hpp's: for which context it was, the last
+  std::uint32_t waits_in_a_row = 0;  // times, and how often
   stack_shadow shadow;
   char name[name_size] = {};
 };
+
+#if !defined(WEIR_TSAN) && !defined(WEIR_ASAN)
+// Each new task touches all of it, on a stack that is cold: three cache lines.
+static_assert(sizeof(task) <= std::size_t{3} * 64);
+#endif
 
 }  // namespace weir::detail

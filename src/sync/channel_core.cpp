@@ -215,7 +215,7 @@ bool channel_core::mark_closed(wake_batch& senders_claimed) noexcept {
 void channel_core::wake_receivers() noexcept {
   // No receiver joins any more, and none of those that are there can get a value: so their end need
   // not be one step. In parts, so that what was touched to be claimed is still in the cache when it
-  // is woken.
+  // is woken; and nobody waits long for the lock.
   while (wake_some_receivers()) {
   }
 }
@@ -223,14 +223,14 @@ void channel_core::wake_receivers() noexcept {
 bool channel_core::wake_some_receivers() noexcept {
   constexpr int part = 32;
   wake_batch wakes;
-  bool more = true;
+  bool more = false;
   {
     const std::lock_guard guard(lock);
-    for (int i = 0; i < part && more; ++i) {
-      wait_node* n = receivers.claim_front();
-      more = n != nullptr;
-      if (more) wakes.add(*n);
+    for (int i = 0; i < part && !receivers.empty(); ++i) {
+      wait_node& n = receivers.take_front();
+      if (n.op->claim(n.index)) wakes.add(n);
     }
+    more = !receivers.empty();
   }
   wakes.wake_all();
   return more;

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <new>
 
+#include "runtime/runtime_core.hpp"
+
 namespace weir::detail {
 
 standing_wait::standing_wait(task& t, channel_core& signal) noexcept
@@ -15,11 +17,20 @@ standing_wait::standing_wait(task& t, channel_core& signal) noexcept
   node_.index = done;
 }
 
-standing_wait::~standing_wait() { leave(signal_->lock, signal_->receivers, node_); }
+// (Not leave(): under a director a task that has failed, and ends, must not be stopped here.)
+standing_wait::~standing_wait() {
+  const std::lock_guard lock(signal_->lock);
+  if (node_.linked) signal_->receivers.remove(node_);
+}
+
+std::uint32_t standing_wait::enough(const task& t) noexcept {
+  // Ordering: relaxed; any number will do.
+  return t.rt->directed_by != nullptr ? 1 : enough_waits.load(std::memory_order_relaxed);
+}
 
 void standing_wait::stand(task& t, channel_core& signal) noexcept {
   t.waits_in_a_row = 0;
-  if (!port::has_process_barrier()) return;
+  if (!port::has_process_barrier() && t.rt->directed_by == nullptr) return;
   delete std::exchange(t.left, nullptr);
   std::unique_ptr<standing_wait> made(new (std::nothrow) standing_wait(t, signal));
   if (!made) return;

@@ -61,26 +61,20 @@ class standing_wait final : public left_with_task {
     task* const t = who.waiting_task();
     if (t == nullptr) return;
     if (std::exchange(t->waited_for, &signal) != &signal) t->waits_in_a_row = 0;
-    if (++t->waits_in_a_row >= enough()) [[unlikely]]
+    if (++t->waits_in_a_row >= enough(*t)) [[unlikely]]
       stand(*t, signal);
   }
 
   operation op{true};
 
   /// A cancel() that finds one costs a barrier more: some microseconds, up to 30 on virtual
-  /// machines; a wait saves 2 ns of each. (Under a director, who is to see them, the second wait is
-  /// enough. Tests set this, too.)
-  static inline std::atomic<std::uint32_t> enough_waits{1024};
+  /// machines; a wait saves 2 ns of each. (Tests set this. Under a director, who is to see them,
+  /// the first wait is enough: it makes no difference then where a new context has its place.)
+  static inline std::atomic<std::uint32_t> enough_waits{4096};
 
  private:
   standing_wait(task& t, channel_core& signal) noexcept;
-  [[nodiscard]] static std::uint32_t enough() noexcept {
-    // Ordering: relaxed in both; a directed runtime's tasks run on the thread that has set it, and
-    // any number will do.
-    return any_directed.load(std::memory_order_relaxed)
-               ? 2
-               : enough_waits.load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] static std::uint32_t enough(const task& t) noexcept;
   static void stand(task& t, channel_core& signal) noexcept;
 
   const ref<channel_core> signal_;

@@ -18,10 +18,11 @@ enum standing_flaw { none, looks_first, parks_for_nobody };
 /// queues: a node in one is a flag here.
 struct standing {
   static constexpr int threads = 3;
-  static constexpr int closed_flag = 0, woken_word = 1;  // in the order of their making
+  static constexpr int closed_flag = 0, woken_word = 1, winner = 3;  // in the order of their making
   enum : int { served, done };
   weak_memory::atomic<bool> closed{false};
   weak_memory::atomic<std::uint32_t> woken{0};
+  weak_memory::atomic<bool> parked{true};  // the task's, which runs again now
   operation op{true};
   spin_lock m;  // the channel's; guards:
   plain<bool> linked{false};
@@ -32,6 +33,7 @@ struct standing {
 
   void thread(int me) {
     if (me == 0) {
+      parked.store(false, relaxed);  // run_next()
       std::uint32_t wakes = 0;
       while (wait(wakes)) check(value == 1, "served nothing");
       check(cause == 1, "cancelled for nothing");
@@ -88,7 +90,9 @@ struct standing {
     cause = 1;
     closed.store(true, release);
     weak_memory::the_world.process_barrier();
-    if (op.claim(done)) woken.fetch_add(1, release);
+    if (!op.claim(done)) return;
+    check(!parked.load(acquire), "found as it was before");  // ready(), if it has not parked since
+    woken.fetch_add(1, release);
   }
 };
 
@@ -98,6 +102,7 @@ TEST_F(standing_wait_model_test, a_cancel_at_any_time_ends_the_wait_and_wakes_on
       {"no process barrier", lost, {{access::barrier}}},
       {"the task looks before it arms", lost, {}, looks_first},
       {"the task parks for its own claim", lost, {}, parks_for_nobody},
+      {"relaxed arm", "found as it was before", {{access::store, relaxed, standing::winner}}},
       {"relaxed close", race, {{access::store, relaxed, standing::closed_flag}}},
       {"relaxed look whether it is closed", race, {{access::load, relaxed, standing::closed_flag}}},
       {"relaxed wake", race, {{access::rmw, relaxed, standing::woken_word}}},

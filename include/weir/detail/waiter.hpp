@@ -106,15 +106,16 @@ class operation {
       return true;
     }
     int undecided = -1;
-    // Ordering: acq_rel on success as above; relaxed on failure: the loser reads nothing more.
+    // Ordering: acq_rel on success, as above, and for arm(); relaxed on failure: the loser reads
+    // nothing more.
     return winner_.compare_exchange_strong(undecided, index, std::memory_order_acq_rel,
                                            std::memory_order_relaxed);
   }
   /// To be claimed once more: by its owner, who has been woken for the last claim.
   void arm() noexcept {
-    // Ordering: relaxed; the owner has seen that claim, and whoever claims next finds the operation
-    // under a lock that was taken since, or by a handshake (sync/standing_wait.hpp).
-    winner_.store(-1, std::memory_order_relaxed);
+    // Ordering: release; pairs with claim(). Whoever claims it may not have taken a lock that the
+    // owner has held since it ran again, and must not find it parked as it was the last time.
+    winner_.store(-1, std::memory_order_release);
   }
   /// The case that was claimed, -1 while undecided.
   [[nodiscard]] int winner() const noexcept {
@@ -158,12 +159,17 @@ class wait_list {
     (n.next != nullptr ? n.next->prev : tail_) = n.prev;
     n.linked = false;
   }
+  /// Takes out the first node; the list is not empty.
+  wait_node& take_front() noexcept {
+    wait_node& n = *head_;
+    __builtin_prefetch(n.next);  // each is on a stack of its own
+    remove(n);
+    return n;
+  }
   /// Takes out the first node whose operation can still be claimed, and claims it; null if none.
   [[nodiscard]] wait_node* claim_front() noexcept {
     while (head_ != nullptr) {
-      wait_node& n = *head_;
-      __builtin_prefetch(n.next);  // each is on a stack of its own
-      remove(n);
+      wait_node& n = take_front();
       if (n.op->claim(n.index)) return &n;
     }
     return nullptr;
