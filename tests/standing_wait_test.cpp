@@ -237,31 +237,32 @@ TEST(standing_wait_test, the_task_of_a_forked_child_ends_without_the_contexts_lo
 
 TEST(standing_wait_test, it_makes_no_schedule_depend_on_addresses) {
   std::vector<std::unique_ptr<char[]>> kept;
-  const auto fingerprint = [&](bool keep) {
-    return explore({.seeds = 1, .first_seed = 7},
-                   [&] {
-                     std::atomic<bool> over{false};
-                     go([&over] {
-                       while (!over) yield();
-                     });
-                     for (int i = 0; i < 4; ++i) {
-                       {
-                         const cancellable_context made = with_cancel(background());
-                         const channel<int> values;
-                         go([=] { values.send(1); });
-                         (void)values.receive(made.ctx);
-                       }
-                       // The next context may get the place of this one, or not.
-                       for (std::size_t n = 16; keep && n < 512; n += 16) {
-                         kept.push_back(std::make_unique<char[]>(n));
-                       }
-                     }
-                     over = true;
-                   })
-        .fingerprint;
+  bool keep = true;
+  const auto body = [&] {
+    std::atomic<bool> over{false};
+    const wait_group other;  // so that there are decisions
+    other.go([&over] {
+      while (!over) yield();
+    });
+    for (int i = 0; i < 4; ++i) {
+      {
+        const cancellable_context made = with_cancel(background());
+        const channel<int> values;
+        go([=] { values.send(1); });
+        (void)values.receive(made.ctx);
+      }
+      // The next context may get the place of this one, or not.
+      for (std::size_t n = 16; keep && n < 512; n += 16) {
+        kept.push_back(std::make_unique<char[]>(n));
+      }
+    }
+    over = true;
+    other.wait();
   };
-  const auto first = fingerprint(true);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(fingerprint(false), first);
+  const auto fingerprint = [&] { return explore({.seeds = 1, .first_seed = 7}, body).fingerprint; };
+  const auto first = fingerprint();
+  keep = false;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(fingerprint(), first);
 }
 
 TEST(standing_wait_test, a_schedule_that_fails_leaves_no_task_behind) {
