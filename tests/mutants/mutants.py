@@ -26,7 +26,8 @@ WORK = ROOT / "build" / "mutants"
 SUITES = ("channel_test", "channel_rules_test", "select_test", "sync_test", "context_test",
           "context_rules_test", "timer_test", "timer_rules_test", "wait_group_rules_test",
           "throwing_move_test", "channel_batches_test", "go_programs_test",
-          "go_select_forms_test", "go_chan_test", "exhaustive_test", "runtime_test")
+          "go_select_forms_test", "go_chan_test", "exhaustive_test", "runtime_test",
+          "standing_wait_test")
 POOL_SUITES = ("pool_pool_test", "pool_pool_inbox_test", "pool_pool_rare_test",
                "pool_pool_life_test", "pool_process_test", "pool_process_batch_test",
                "pool_pool_conservation_test", "pool_job_inbox_test", "limit_test",
