@@ -183,7 +183,7 @@ TEST(standing_wait_test, all_who_stand_are_woken_and_those_who_work_find_it_done
   });
 }
 
-TEST(standing_wait_test, a_semaphore_and_a_condition_wait_so_too) {
+TEST(standing_wait_test, a_semaphore_waits_so_too) {
   const quickly soon;
   on_virtual_time([] {
     auto [ctx, cancel] = with_cancel(background());
