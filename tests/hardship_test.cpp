@@ -13,12 +13,14 @@
 #include <cstring>
 #include <new>
 
+#include "weir/detail/sanitizers.hpp"
+
 namespace {
 std::atomic<int> threads_left{1 << 30};
 thread_local bool next_allocation_fails = false;
 }  // namespace
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#if !defined(WEIR_ASAN) && !defined(WEIR_TSAN) && !defined(__clang__)
 #define WEIR_CAN_REFUSE 1
 // In place of the system's: refuses when a test says so.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,

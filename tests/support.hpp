@@ -20,31 +20,18 @@
 #include <weir/testing.hpp>
 #include <weir/weir.hpp>
 
+#include "weir/detail/sanitizers.hpp"
+
 namespace weir_test {
 
 using namespace std::chrono_literals;
 
-#if defined(__has_feature)
-#define WEIR_HAS_FEATURE(x) __has_feature(x)
-#else
-#define WEIR_HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || WEIR_HAS_FEATURE(address_sanitizer)
-inline constexpr bool address_sanitized = true;
-#else
-inline constexpr bool address_sanitized = false;
-#endif
-#if defined(__SANITIZE_THREAD__) || WEIR_HAS_FEATURE(thread_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = address_sanitized;
-#endif
-#undef WEIR_HAS_FEATURE
+inline constexpr bool sanitized = weir::detail::with_asan || weir::detail::with_tsan;
 
 /// May a forked child allocate, as one does that throws? Not with AddressSanitizer (clang 16): it
 /// leaves its allocator's locks as the parent's other threads held them, and the child waits for
 /// one forever. The C library's own allocator is taken through a fork.
-inline constexpr bool forked_child_may_allocate = !address_sanitized;
+inline constexpr bool forked_child_may_allocate = !weir::detail::with_asan;
 
 /// True while explore() runs a rule: each run is one schedule of a thousand.
 inline bool under_seeds = false;

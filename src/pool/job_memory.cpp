@@ -10,23 +10,14 @@
 
 #include "pool/job_memory.hpp"
 #include "weir/detail/job.hpp"
+#include "weir/detail/sanitizers.hpp"
 #include "weir/detail/spin_lock.hpp"
 
 namespace weir::detail {
 namespace {
 
 // A sanitizer sees the use of a block that is over only if that is not yet another job's.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr bool every_block_anew = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-constexpr bool every_block_anew = true;
-#else
-constexpr bool every_block_anew = false;
-#endif
-#else
-constexpr bool every_block_anew = false;
-#endif
+constexpr bool every_block_anew = with_asan || with_tsan;
 
 constexpr std::size_t magazine_size = 32;    // blocks that move between a thread and the depot
 constexpr std::size_t most_in_depot = 1024;  // full ones kept there: eight megabytes

@@ -6,15 +6,7 @@
 #include <cstddef>
 
 #include "runtime/relaxed.hpp"
-#include "weir/detail/thread_sanitizer.hpp"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WEIR_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WEIR_ASAN 1
-#endif
-#endif
+#include "weir/detail/sanitizers.hpp"
 
 #if defined(WEIR_ASAN)
 #include <sanitizer/common_interface_defs.h>

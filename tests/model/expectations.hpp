@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/weak_memory.hpp"
+#include "weir/detail/sanitizers.hpp"
 
 namespace weak_memory {
 
@@ -45,13 +46,7 @@ void expect_caught(const std::vector<variant>& faulty) {
 class weak_memory_test : public testing::Test {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_THREAD__)
-    GTEST_SKIP();
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    GTEST_SKIP();
-#endif
-#endif
+    if (weir::detail::with_tsan) GTEST_SKIP();
   }
 };
 

@@ -15,14 +15,9 @@
 #include <utility>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define WEIR_MODEL_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WEIR_MODEL_ASAN 1
-#endif
-#endif
-#if defined(WEIR_MODEL_ASAN)
+#include "weir/detail/sanitizers.hpp"
+
+#if defined(WEIR_ASAN)
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -122,7 +117,7 @@ class explorer {
       stack.resize(stack_size);
       t = {};
       t.stack = std::move(stack);
-#if defined(WEIR_MODEL_ASAN)
+#if defined(WEIR_ASAN)
       // The last run may have been left in the middle, with its red zones in place.
       __asan_unpoison_memory_region(t.stack.data(), stack_size);
 #endif

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "error.hpp"
+#include "weir/detail/sanitizers.hpp"
 
 namespace weir::tool {
 namespace {
@@ -23,17 +24,7 @@ constexpr std::size_t stack_bytes = std::size_t{64} * 1024;
 
 // ThreadSanitizer takes clone for fork, and dies of a child on the parent's memory. Then the child
 // gets a copy; its errno comes back all the same, for the page it leaves it in is shared.
-#if defined(__SANITIZE_THREAD__)
-constexpr int memory_flag = 0;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-constexpr int memory_flag = 0;
-#else
-constexpr int memory_flag = CLONE_VM;
-#endif
-#else
-constexpr int memory_flag = CLONE_VM;
-#endif
+constexpr int memory_flag = detail::with_tsan ? 0 : CLONE_VM;
 
 /// What the child needs to know, and where it leaves its errno: it shares our memory, and we wait.
 struct child_plan {

@@ -29,7 +29,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "thread_sanitizer.hpp"
+#include "sanitizers.hpp"
 #include "thread_token.hpp"
 
 namespace weir::detail {
