@@ -61,4 +61,21 @@ TEST(spin_lock_test, an_owner_that_has_ended_is_in_nobodys_way) {
   EXPECT_EQ(c.n, 30);
 }
 
+TEST(spin_lock_test, its_holder_is_told_whether_another_thread_had_it_before) {
+  spin_lock lock;
+  const auto changes_hands = [&lock] {
+    lock.lock();
+    const bool told = lock.changes_hands();
+    lock.unlock();
+    return told;
+  };
+  EXPECT_TRUE(changes_hands());  // nobody had it
+  EXPECT_FALSE(changes_hands());
+  bool elsewhere = false;
+  std::thread([&] { elsewhere = changes_hands(); }).join();
+  EXPECT_TRUE(elsewhere);
+  EXPECT_TRUE(changes_hands());
+  EXPECT_FALSE(changes_hands());
+}
+
 }  // namespace

@@ -66,6 +66,7 @@ struct pool_worker {
   int number = 0;
   std::shared_ptr<void> state;  // pool<State>'s
   job* spent = nullptr;         // the job before `current`, over and alone; freed at its end
+  bool lock_travels = false;    // between two jobs another processor has the pool's lock
   // Under the pool's lock. Each worker's own, since another's would be another processor's.
   job* current = nullptr;
   std::uint64_t done = 0;
@@ -189,10 +190,12 @@ class pool_core : public shared_object {
   }
   void note_passed_over(std::size_t chosen) noexcept;
   [[nodiscard]] job* best() noexcept;
-  [[nodiscard]] job* pick(pool_worker* by) noexcept;
+  /// `at` is now(), or was a moment ago.
+  [[nodiscard]] job* pick(pool_worker* by, std::int64_t at) noexcept;
+  [[nodiscard]] job* pick(pool_worker* by) noexcept { return pick(by, now()); }
   [[nodiscard]] bool may_pick_at_once() const noexcept;
   /// `by` is null for whoever runs it outside of a worker's loop.
-  void start(job& j, pool_worker* by) noexcept;
+  void start(job& j, pool_worker* by, std::int64_t at) noexcept;
   /// What follows from a change: jobs to idle workers, room to submitters, news to who waits for
   /// the end.
   [[nodiscard]] todo settle(wake_batch& wakes) noexcept {

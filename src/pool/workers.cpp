@@ -9,6 +9,7 @@
 #include "pool/pool_core.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/pool_queue.hpp"
+#include "port/demote.hpp"
 #include "runtime/carrier.hpp"
 #include "runtime/random.hpp"
 #include "runtime/reluctance.hpp"
@@ -225,6 +226,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
 /// taken. Null if there is none at once; it is handed in all the same (and null), or nothing has
 /// been done.
 inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
+  const std::int64_t at = now();    // here, for the lock is still on its way
   if (depth_ == 0) return nullptr;  // most likely
   lock_.lock();
   if (!may_pick_at_once()) {
@@ -232,7 +234,8 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
     return nullptr;
   }
   retire(*finished, &me, verdict::done);
-  job* const j = pick(&me);
+  job* const j = pick(&me, at);
+  me.lock_travels = lock_.changes_hands();
   lock_.unlock();
   finished->completed();
   if (j != nullptr && finished->is_small && finished->extras == nullptr) {
@@ -379,6 +382,7 @@ void pool_core::hand_in_end(job& j, verdict v) {
 verdict pool_core::run(job& j, pool_worker* worker) {
   job_frame frame{this, &j, worker, nullptr};
   const in_frame here(frame);
+  if (worker->lock_travels) port::demote(&lock_);
   const bool is_plain = plain_runs_ && j.extras == nullptr && !ctx_.cancelled();
   const verdict v = is_plain ? run_plainly(j, *worker) : run_with_all(j, frame);
   fetch_to_write(&lock_);  // to hand it in

@@ -39,14 +39,17 @@ void wait_a_moment(int round) noexcept {
 }  // namespace
 
 void spin_lock::wait_for_holder() noexcept {
+  // A holder that runs is most likely done after a moment: to look first would only bring its cache
+  // line here once to be read and once more to be written.
+  constexpr int unseen = 2;
   for (int round = 0;; ++round) {
+    wait_a_moment(round);
     // Ordering: relaxed for the look, which keeps the line shared; acquire for taking it, pairs
     // with the release in unlock().
-    if (!taken_[0].load(std::memory_order_relaxed) &&
+    if ((round < unseen || !taken_[0].load(std::memory_order_relaxed)) &&
         !taken_[0].exchange(true, std::memory_order_acquire)) {
       return;
     }
-    wait_a_moment(round);
   }
 }
 

@@ -60,6 +60,9 @@ class spin_lock {
     }
   }
 
+  /// For the holder: did another thread have it before? A hint.
+  [[nodiscard]] bool changes_hands() const noexcept { return biased_ == 0 && times_ == 0; }
+
  private:
   static constexpr std::size_t owners = 4;  // that a lock can have, one after the other
   static_assert(owners <= thread_token_step);
