@@ -10,12 +10,12 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import plots, run, stats, summary, table  # noqa: E402
+from harness import machine, plots, report, run, stats, summary, table  # noqa: E402
 from harness.outcome import verdict  # noqa: E402
 from harness.results import Results  # noqa: E402
 from harness.suite import Case, Peer, Plot, Suite  # noqa: E402
 
-MACHINE = {"commit": "c", "date": "d"}
+MACHINE = machine.describe()
 CASES = [Case("few", "c", {"n": 10}, aim={"ratio": "≤ 0.5"}), Case("many", "c", {"n": 1000})]
 PLOTS = [Plot("bars", "Bars & <more>", ""), Plot("lines", "Lines", "", x="n", log_x=True,
                                                 log_y=True)]
@@ -113,6 +113,11 @@ class Reporting(unittest.TestCase):
         results = measured()
         again = Results.restored(suite(), results.as_json(False))
         self.assertEqual(again.taken, results.taken)
+
+    def test_a_folder_anywhere_will_do(self):
+        with tempfile.TemporaryDirectory() as folder:
+            report.write([measured()], Path(folder), quick=True)
+            self.assertTrue((Path(folder) / "s.md").exists())
 
     def test_plots_are_well_formed_and_hold_the_points(self):
         for plot in PLOTS:

@@ -79,7 +79,7 @@ def write(everything, folder, quick):
                 (folder / f"{suite.name}-{plot.name}.svg").write_text(picture, encoding="utf-8")
                 drawn.append(plot)
         (folder / f"{suite.name}.md").write_text(page(results, drawn), encoding="utf-8")
-    say(f"written to {folder.relative_to(ROOT)}")
+    say(f"written to {folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}")
 
 
 def renew_summaries(suites):
