@@ -8,6 +8,7 @@
 
 #include "port/barrier.hpp"
 #include "port/thread_time.hpp"
+#include "runtime/return_by_jump.hpp"
 #include "runtime/runtime_core.hpp"
 #include "runtime/switching.hpp"
 
@@ -66,7 +67,7 @@ void carrier::recycle(task* t) noexcept {
   rt.task_finished();
 }
 
-void carrier::enter_task(task* t) {
+WEIR_RETURN_BY_JUMP void carrier::enter_task(task* t) {
   left_ = nullptr;
   left_how_ = leaving::nothing;
   run_next(t);
@@ -126,7 +127,7 @@ bool carrier::end_window_of_pieces() {
   return true;
 }
 
-void carrier::yield_current() {
+WEIR_RETURN_BY_JUMP void carrier::yield_current() {
   if (rt.clock.is_virtual()) {
     // Tasks that only poll would stop the clock for ever: after some turns of nothing else, it is
     // as if they waited.

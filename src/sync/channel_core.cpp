@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "runtime/return_by_jump.hpp"
 #include "sync/wait_here.hpp"
 #include "weir/channel.hpp"
 #include "weir/select.hpp"
@@ -140,8 +141,9 @@ void channel_core::count_piece() noexcept {
   if (c != nullptr && c->count_piece()) c->yield_current();
 }
 
-WEIR_HOT transfer channel_core::wait_locked(wait_list& queue, void* element, patience how,
-                                            const wait_kind& kind) {
+/// Called last, in either: see return_by_jump.hpp.
+WEIR_RETURN_BY_JUMP transfer channel_core::wait_locked(wait_list& queue, void* element,
+                                                       patience how, const wait_kind& kind) {
   if (signal && how.until != nullptr && how.until->done_core() != nullptr) [[unlikely]] {
     lock.unlock();
     return wait_for_signal(*how.until);

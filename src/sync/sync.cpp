@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "runtime/return_by_jump.hpp"
 #include "sync/wait.hpp"
 #include "weir/detail/coroutine_wait.hpp"
 
@@ -83,29 +84,33 @@ void wait_group::add(std::int64_t n) const {
 }
 
 namespace {
-bool wait_for_group(wait_group_state& s, const context* until) {
-  interruption_point("wait_group wait");
-  s.lock.lock();
-  if (s.count == 0) {
-    s.lock.unlock();
-    return true;
-  }
+/// The lock is held. A reference to the group comes along.
+WEIR_RETURN_BY_JUMP bool wait_locked(shared_object* group, const context* until) {
+  const auto keep = ref<shared_object>::adopt(group);
+  auto& s = as<wait_group_state>(keep);
   wait_node node;
   const auto left = static_cast<std::size_t>(s.count);
   return wait_in(s.lock, s.waiters, node, until,
                  {.kind = &group_wait, .object = &s, .amount = left});
 }
+
+bool wait_for_group(const ref<shared_object>& group, const context* until) {
+  interruption_point("wait_group wait");
+  ref<shared_object> keep = group;  // done() may be the last use of every other handle
+  auto& s = as<wait_group_state>(keep);
+  s.lock.lock();
+  if (s.count == 0) {
+    s.lock.unlock();
+    return true;
+  }
+  return wait_locked(keep.detach(), until);
+}
 }  // namespace
 
-void wait_group::wait() const {
-  const auto keep = state_;  // done() may be the last use of every other handle
-  (void)wait_for_group(as<wait_group_state>(keep), nullptr);
-}
+void wait_group::wait() const { (void)wait_for_group(state_, nullptr); }
 
 bool wait_group::wait(const context& ctx) const {
-  if (ctx.cancelled()) return false;
-  const auto keep = state_;
-  return wait_for_group(as<wait_group_state>(keep), &ctx);
+  return !ctx.cancelled() && wait_for_group(state_, &ctx);
 }
 
 bool coroutine_group_wait::try_now() noexcept {
@@ -152,6 +157,12 @@ std::int64_t wait_group::count() const noexcept {
 mutex::mutex() : state_(make_ref<mutex_state>()) {}
 
 namespace {
+/// The lock is held.
+WEIR_RETURN_BY_JUMP bool wait_locked(mutex_state& s, const context* until) {
+  wait_node node;  // unlock() leaves it locked, for us
+  return wait_in(s.lock, s.waiters, node, until, {.kind = &mutex_wait, .object = &s});
+}
+
 bool lock_mutex(mutex_state& s, const context* until) {
   interruption_point("mutex lock");
   s.lock.lock();
@@ -160,8 +171,7 @@ bool lock_mutex(mutex_state& s, const context* until) {
     s.lock.unlock();
     return true;
   }
-  wait_node node;  // unlock() leaves it locked, for us
-  return wait_in(s.lock, s.waiters, node, until, {.kind = &mutex_wait, .object = &s});
+  return wait_locked(s, until);
 }
 }  // namespace
 
