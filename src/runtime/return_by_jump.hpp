@@ -16,8 +16,9 @@
 // (The compilers' attribute is meant for returns that keep the processor from guessing at all, the
 // retpolines of 2018. What the name stands for is ours to say: return_by_jump.cpp.)
 
-// Where calls are kept on a shadow stack of the processor's a return must be one.
-#if defined(__x86_64__) && !(defined(__CET__) && (__CET__ & 2))
+// Where calls are kept on a shadow stack of the processor's a return must be one; and g++ has no
+// such jump for code of more than two gigabytes.
+#if defined(__x86_64__) && !(defined(__CET__) && (__CET__ & 2)) && !defined(__code_model_large__)
 #define WEIR_RETURN_BY_JUMP [[gnu::noinline, gnu::function_return("thunk-extern")]]
 #else
 #define WEIR_RETURN_BY_JUMP [[gnu::noinline]]
