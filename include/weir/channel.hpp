@@ -99,15 +99,14 @@ class channel_handle {
   ref<channel_state<T>> state_;
 };
 
-/// The sending half's methods; Self is channel<T> or sender<T>. (Those for one value are inlined:
-/// each return after a switch to another task takes the processor by surprise.)
+/// The sending half's methods; Self is channel<T> or sender<T>.
 template <class Self, class T>
 class sending {
  public:
   /// Blocks until delivered: taken by a receiver, or buffered. Throws channel_closed if the channel
   /// is closed, before or while it waits; `v` is then untouched.
-  [[gnu::always_inline]] void send(T&& v) const { push(std::move(v), {}); }
-  [[gnu::always_inline]] void send(const T& v) const
+  void send(T&& v) const { push(std::move(v), {}); }
+  void send(const T& v) const
     requires std::copy_constructible<T>
   {
     push(T(v), {});
@@ -115,10 +114,10 @@ class sending {
 
   /// As send(v), until ctx is done: then false, and `v` is untouched. A context that is done
   /// already wins over room in the channel.
-  [[nodiscard, gnu::always_inline]] bool send(const context& ctx, T&& v) const {
+  [[nodiscard]] bool send(const context& ctx, T&& v) const {
     return !ctx.cancelled() && push(std::move(v), {.until = &ctx});
   }
-  [[nodiscard, gnu::always_inline]] bool send(const context& ctx, const T& v) const
+  [[nodiscard]] bool send(const context& ctx, const T& v) const
     requires std::copy_constructible<T>
   {
     return !ctx.cancelled() && push(T(v), {.until = &ctx});
@@ -157,7 +156,7 @@ class sending {
  private:
   channel_state<T>* core() const noexcept { return static_cast<const Self*>(this)->state(); }
 
-  [[gnu::always_inline]] bool push(T&& v, patience how) const {
+  bool push(T&& v, patience how) const {
     auto* s = core();
     if (s == nullptr) {
       if (how.block) wait_for_nothing(how.until, nil_send_wait);
@@ -218,14 +217,14 @@ template <class Self, class T>
 class receiving {
  public:
   /// Blocks until there is a value; empty when the channel is closed and drained.
-  [[nodiscard, gnu::always_inline]] std::optional<T> receive() const {
+  [[nodiscard]] std::optional<T> receive() const {
     std::optional<T> item;
     (void)pull(item, {});
     return item;
   }
   /// As receive(), until ctx is done: then empty. A context that is done already wins over a value,
   /// which stays. ctx.cancelled() tells the two apart.
-  [[nodiscard, gnu::always_inline]] std::optional<T> receive(const context& ctx) const {
+  [[nodiscard]] std::optional<T> receive(const context& ctx) const {
     std::optional<T> item;
     if (!ctx.cancelled()) (void)pull(item, {.until = &ctx});
     return item;
@@ -282,7 +281,7 @@ class receiving {
  private:
   channel_state<T>* core() const noexcept { return static_cast<const Self*>(this)->state(); }
 
-  [[gnu::always_inline]] transfer pull(std::optional<T>& item, patience how) const {
+  transfer pull(std::optional<T>& item, patience how) const {
     if (auto* s = core()) return s->receive(item, how);
     if (how.block) wait_for_nothing(how.until, nil_receive_wait);
     return transfer::would_block;

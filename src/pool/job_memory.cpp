@@ -3,7 +3,10 @@
 // a lock; what a thread has too much of goes to a common depot, for jobs are often made by one
 // thread and ended by another. (Bonwick and Adams, "Magazines and Vmem", 2001.)
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -23,6 +26,23 @@ constexpr std::size_t magazine_size = 32;    // blocks that move between a threa
 constexpr std::size_t most_in_depot = 1024;  // full ones kept there: eight megabytes
 constexpr std::size_t fetched_ahead = 2;     // blocks
 
+/// A block begins a cache line, for of one that begins within one a posted job needs three lines
+/// instead of two. Behind it stands what malloc gave. (Not aligned_alloc: what is given back to
+/// that is too small to be its next one in the C library of Debian 12.)
+[[nodiscard]] void* new_block() noexcept {
+  auto* const given = static_cast<std::byte*>(std::malloc(job_block_memory));
+  if (given == nullptr) return nullptr;
+  const auto at = reinterpret_cast<std::uintptr_t>(given);
+  std::byte* const block = given + (cache_line - at % cache_line) % cache_line;
+  ::new (block + job_block_size) std::byte*(given);
+  return block;
+}
+void free_block(void* block) noexcept {
+  void* given = nullptr;
+  std::memcpy(&given, static_cast<std::byte*>(block) + job_block_size, sizeof given);
+  std::free(given);
+}
+
 /// Free blocks by their addresses: nobody has to touch a block, which another processor has in its
 /// cache, before it is somebody's job again.
 struct magazine {
@@ -41,7 +61,7 @@ struct magazine {
 
 void free_magazine(magazine* m) noexcept {
   if (m == nullptr) return;
-  while (m->count > 0) std::free(m->pop());
+  while (m->count > 0) free_block(m->pop());
   delete m;
 }
 
@@ -148,27 +168,27 @@ thread_local const at_thread_end end_of_thread;
 // thread-local must not be kept over that.
 __attribute__((noinline)) void* allocate_job(std::size_t size) {
   if constexpr (every_block_anew) return ::operator new(size);
-  if (size <= job_block_size) {
-    if ((loaded != nullptr && loaded->count > 0) || load_full()) return loaded->pop();
-    size = job_block_size;
+  void* block = nullptr;
+  if (size > job_block_size) {
+    block = std::malloc(size);
+  } else if ((loaded != nullptr && loaded->count > 0) || load_full()) {
+    return loaded->pop();
+  } else {
+    block = new_block();
   }
-  // Whole cache lines: of a block that begins within one, a posted job needs three instead of two.
-  const std::size_t lines = (size + cache_line - 1) / cache_line;
-  if (void* p = std::aligned_alloc(cache_line, lines * cache_line)) return p;
-  throw std::bad_alloc();
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
 }
 
 __attribute__((noinline)) void deallocate_job(void* block, std::size_t size) noexcept {
   if constexpr (every_block_anew) {
     ::operator delete(block);
-    return;
-  }
-  const bool is_kept =
-      size <= job_block_size && ((loaded != nullptr && !loaded->is_full()) || load_empty());
-  if (is_kept) {
+  } else if (size > job_block_size) {
+    std::free(block);
+  } else if ((loaded != nullptr && !loaded->is_full()) || load_empty()) {
     loaded->push(block);
   } else {
-    std::free(block);
+    free_block(block);
   }
 }
 

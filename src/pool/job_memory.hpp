@@ -5,8 +5,13 @@
 #include <cstdint>
 
 #include "weir/detail/cache_line.hpp"
+#include "weir/detail/job.hpp"
 
 namespace weir::detail {
+
+/// Of the system's for a recycled block: up to the next cache line, the block, and where it begins.
+inline constexpr std::size_t job_block_memory =
+    job_block_size + (cache_line - __STDCPP_DEFAULT_NEW_ALIGNMENT__) + sizeof(void*);
 
 /// Asks for the first cache lines of a block, which are all that most posted jobs have, to be
 /// written soon. Of null nothing comes.

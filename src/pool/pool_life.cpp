@@ -323,7 +323,7 @@ std::size_t pool_core::memory_bound() {
       options_.host == host::threads ? port::thread_stack_size() : where_.stacks.stack_size());
   // (A worker has two: the one that it runs, and perhaps the one before.)
   const double bytes = static_cast<double>(sizeof *this) + most * stack +
-                       (2 * most + static_cast<double>(options_.queue)) * job_block_size;
+                       (2 * most + static_cast<double>(options_.queue)) * job_block_memory;
   return bytes >= 0x1p63 ? std::numeric_limits<std::size_t>::max()
                          : static_cast<std::size_t>(bytes);
 }

@@ -125,8 +125,7 @@ inline job* pool_core::pick(pool_worker* by, std::int64_t at) noexcept {
 inline void pool_core::start(job& j, pool_worker* by, std::int64_t at) noexcept {
   if (timings_) [[unlikely]] {
     const bool was_queued = j.state == job_state::queued && j.since != 0;
-    const std::int64_t waited = was_queued ? std::max(at - j.since, std::int64_t{0}) : 0;
-    timings_->waiting.record(std::chrono::nanoseconds(waited));
+    timings_->waiting.record(std::chrono::nanoseconds(was_queued ? at - j.since : 0));
   }
   j.state = job_state::running;
   j.since = at;

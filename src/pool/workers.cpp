@@ -171,6 +171,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     hand mine{.worker = &me};
     std::optional<channel<std::monostate>> signal;
     lock_.lock();
+    me.lock_travels = lock_.changes_hands();
     if (finished != nullptr) settle_finished(*finished, &me, v, wakes, signal);
     job* j = !first && may_pick_at_once() ? pick(&me) : nullptr;
     const bool at_once = j != nullptr;
@@ -226,15 +227,16 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
 /// taken. Null if there is none at once; it is handed in all the same (and null), or nothing has
 /// been done.
 inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
-  const std::int64_t at = now();    // here, for the lock is still on its way
   if (depth_ == 0) return nullptr;  // most likely
+  // For ages now, while the lock is on its way; for timings the wait for it must not count twice.
+  const std::int64_t early = coarse_ages_ ? now() : 0;
   lock_.lock();
   if (!may_pick_at_once()) {
     lock_.unlock();
     return nullptr;
   }
   retire(*finished, &me, verdict::done);
-  job* const j = pick(&me, at);
+  job* const j = pick(&me, coarse_ages_ ? early : now());
   me.lock_travels = lock_.changes_hands();
   lock_.unlock();
   finished->completed();

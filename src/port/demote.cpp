@@ -8,7 +8,7 @@
 namespace weir::port {
 namespace {
 
-[[nodiscard]] bool look() noexcept {
+[[nodiscard]] bool has_cldemote() noexcept {
 #if defined(__x86_64__)
   unsigned a = 0;
   unsigned b = 0;
@@ -22,8 +22,15 @@ namespace {
 #endif
 }
 
+/// Before main, and before most threads.
+[[maybe_unused]] const bool looked = [] {
+  // Ordering: relaxed; nothing else depends on it.
+  can_demote.store(has_cldemote(), std::memory_order_relaxed);
+  return true;
+}();
+
 }  // namespace
 
-const bool can_demote = look();
+constinit std::atomic<bool> can_demote{false};
 
 }  // namespace weir::port

@@ -8,17 +8,22 @@
 //   …                        // a moment, so that what was written has left the processor
 //   port::demote(&lock);     // the other one's turn
 
+#include <atomic>
+
 namespace weir::port {
 
-/// Has this processor the instruction? (Not under valgrind, which does not know it.)
-extern const bool can_demote;
+/// Has this processor the instruction? (Not under valgrind, which does not know it.) False until
+/// the library is initialised, to whose threads a static object of the user's may belong.
+extern constinit std::atomic<bool> can_demote;
 
 /// Moves the cache line of `at` away from this processor, if that can be done. A hint, that costs
 /// whoever gives it wrongly the way back of the line; any address will do.
 inline void demote(const void* at) noexcept {
 #if defined(__x86_64__)
   // By its bytes: assemblers want to be told that the processor has it. `cldemote (%rax)`
-  if (can_demote) asm volatile(".byte 0x0f, 0x1c, 0x00" : : "a"(at));
+  // Ordering: relaxed; a hint.
+  if (can_demote.load(std::memory_order_relaxed))
+    asm volatile(".byte 0x0f, 0x1c, 0x00" : : "a"(at));
 #else
   (void)at;
 #endif

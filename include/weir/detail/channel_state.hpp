@@ -48,7 +48,7 @@ class channel_state final : public channel_core {
   }
 
   /// Sends; on anything but transfer::moved the value is back in `v`.
-  [[gnu::always_inline]] transfer send(T&& v, patience how) {
+  transfer send(T&& v, patience how) {
     if constexpr (std::is_same_v<element, T>) {
       lock_before("send on a channel");
       if (has_room()) {
@@ -66,7 +66,7 @@ class channel_state final : public channel_core {
     }
   }
 
-  [[gnu::always_inline]] transfer receive(std::optional<T>& out, patience how) {
+  transfer receive(std::optional<T>& out, patience how) {
     if constexpr (std::is_same_v<element, T>) {
       lock_before("receive from a channel");
       if (has_item_and_no_sender()) {
