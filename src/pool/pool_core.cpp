@@ -236,7 +236,7 @@ bool pool_core::admit_when_full(ref<job>& given, const context* until, bool may_
   }
   if (options_.when_full == when_full::run_in_caller ||
       (own != nullptr && options_.when_full == when_full::block)) {
-    start(*given.detach(), nullptr, now());
+    start(*given.detach(), nullptr);
     unlock();
     run_here(j, own);
     return true;
@@ -287,7 +287,7 @@ void pool_core::help(job& j) {
     return;
   }
   unqueue(j);
-  start(j, nullptr, now());
+  start(j, nullptr);
   const todo rest = settle(wakes);
   unlock();
   after_settling(wakes, rest);

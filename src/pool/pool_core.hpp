@@ -190,12 +190,10 @@ class pool_core : public shared_object {
   }
   void note_passed_over(std::size_t chosen) noexcept;
   [[nodiscard]] job* best() noexcept;
-  /// `at` is now(), or was a moment ago.
-  [[nodiscard]] job* pick(pool_worker* by, std::int64_t at) noexcept;
-  [[nodiscard]] job* pick(pool_worker* by) noexcept { return pick(by, now()); }
+  [[nodiscard]] job* pick(pool_worker* by) noexcept;
   [[nodiscard]] bool may_pick_at_once() const noexcept;
   /// `by` is null for whoever runs it outside of a worker's loop.
-  void start(job& j, pool_worker* by, std::int64_t at) noexcept;
+  void start(job& j, pool_worker* by) noexcept;
   /// What follows from a change: jobs to idle workers, room to submitters, news to who waits for
   /// the end.
   [[nodiscard]] todo settle(wake_batch& wakes) noexcept {

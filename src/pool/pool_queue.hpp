@@ -106,7 +106,7 @@ inline void pool_core::note_passed_over(std::size_t chosen) noexcept {
 }
 
 /// Takes the next job out of the queue, if it may start.
-inline job* pool_core::pick(pool_worker* by, std::int64_t at) noexcept {
+inline job* pool_core::pick(pool_worker* by) noexcept {
   if (paused_) return nullptr;
   job* const j = best();
   if (j == nullptr || !may_start(*j)) return nullptr;
@@ -117,12 +117,13 @@ inline job* pool_core::pick(pool_worker* by, std::int64_t at) noexcept {
   }
   const void* const ahead = j->likely_next != nullptr ? j->likely_next : j->next;
   unqueue(*j);
-  start(*j, by, at);
+  start(*j, by);
   fetch_job_block(ahead);  // written by another processor, more often than not
   return j;
 }
 
-inline void pool_core::start(job& j, pool_worker* by, std::int64_t at) noexcept {
+inline void pool_core::start(job& j, pool_worker* by) noexcept {
+  const std::int64_t at = now();
   if (timings_) [[unlikely]] {
     const bool was_queued = j.state == job_state::queued && j.since != 0;
     timings_->waiting.record(std::chrono::nanoseconds(was_queued ? at - j.since : 0));

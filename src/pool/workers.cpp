@@ -228,15 +228,13 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
 /// been done.
 inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
   if (depth_ == 0) return nullptr;  // most likely
-  // For ages now, while the lock is on its way; for timings the wait for it must not count twice.
-  const std::int64_t early = coarse_ages_ ? now() : 0;
   lock_.lock();
   if (!may_pick_at_once()) {
     lock_.unlock();
     return nullptr;
   }
   retire(*finished, &me, verdict::done);
-  job* const j = pick(&me, coarse_ages_ ? early : now());
+  job* const j = pick(&me);
   me.lock_travels = lock_.changes_hands();
   lock_.unlock();
   finished->completed();
