@@ -15,7 +15,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "pool/job_memory.hpp"
+#include "pool/turn_around.hpp"
 #include "weir/detail/job.hpp"
 
 namespace weir::detail {
@@ -54,15 +54,15 @@ class job_inbox {
   }
 
   /// Nobody comes in any more. Appends what came in to `to`, in its order, and says how many they
-  /// are. So many `hands` will take them out, each in its turn. Whoever calls this, or open(), has
-  /// the pool's lock.
-  std::int64_t close(job_list& to, std::size_t hands) noexcept {
+  /// are. Whoever calls this, or open(), has the pool's lock.
+  std::int64_t close(job_list& to, const turn_around& turn) noexcept {
     // Ordering: relaxed; only a hint, and only the lock's holder opens it.
     if (word_.load(std::memory_order_relaxed) == 0) return 0;
     // Ordering: acquire; pairs with push().
     const std::uint64_t last = word_.exchange(0, std::memory_order_acquire);
-    if (job* const newest = newest_of(last)) to.append_reversed(*newest, hands, fetch_job_block);
-    return static_cast<std::int64_t>(opened_for_ - places_of(last));
+    const std::uint64_t come = opened_for_ - places_of(last);
+    if (job* const newest = newest_of(last)) turn(*newest, static_cast<std::size_t>(come), to);
+    return static_cast<std::int64_t>(come);
   }
 
   /// So many may come in. It is closed.

@@ -2,6 +2,7 @@
 // Memory for jobs. A block that a job has left is the next job's: first on the same thread, without
 // a lock; what a thread has too much of goes to a common depot, for jobs are often made by one
 // thread and ended by another. (Bonwick and Adams, "Magazines and Vmem", 2001.)
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -167,7 +168,7 @@ thread_local const at_thread_end end_of_thread;
 // Not inlined: a task may be on another thread after anything that waits, and the address of a
 // thread-local must not be kept over that.
 __attribute__((noinline)) void* allocate_job(std::size_t size) {
-  if constexpr (every_block_anew) return ::operator new(size);
+  if constexpr (every_block_anew) return ::operator new(std::max(size, job_block_size));
   void* block = nullptr;
   if (size > job_block_size) {
     block = std::malloc(size);

@@ -5,9 +5,10 @@
 // One lock guards it all: a worker takes it once between two jobs, to hand in the one and to get
 // the next. Nothing of the user's runs under it. A job that comes need not take it: while there is
 // a backlog and nobody has to be told of one more job, the inbox is open (job_inbox.hpp). A worker
-// that finds the next job in the queue leaves the inbox as it is; everybody else whom the queue
-// concerns has all of the pool, the inbox closed and what was in it in the queue: lock() and
-// unlock().
+// that finds the next job in the queue leaves the inbox as it is, and of small jobs it takes a few
+// at once, which it then runs without the lock (handful.hpp). Everybody else whom the queue
+// concerns has the inbox closed and what was in it in the queue, and most have all of the pool,
+// with what has not begun of those handfuls in the queue as well: lock() and unlock().
 //
 // Invariants, under the lock
 //   P1  a job that can start while a worker is idle is in that worker's hands, not in the queue;
@@ -21,6 +22,10 @@
 //   P5  the inbox is open only while all workers there should be are there, and one is on its way,
 //       or none idle: who is busy looks when its job is over. And while nothing else is to be done
 //       for one more job; the places are what the queue has left.
+//   P6  a handful is taken only while all workers there should be are there, and one is on its way,
+//       or none idle; and who becomes idle takes all of them back first. So nobody is idle while a
+//       job waits in one. Otherwise that lasts as long as the jobs before it, or recall_period.
+//   P7  for who waits for room, jobs in handfuls count as queued, also those that have begun.
 
 #include <array>
 #include <cstdint>
@@ -33,6 +38,7 @@
 #include <thread>
 #include <vector>
 
+#include "pool/handful.hpp"
 #include "pool/idle_gaps.hpp"
 #include "pool/job_inbox.hpp"
 #include "pool/sizing.hpp"
@@ -44,6 +50,7 @@
 
 namespace weir::detail {
 
+class carrier;
 class runtime_core;
 
 [[nodiscard]] inline bool is_free(const cost& c) noexcept { return c.memory == 0 && c.units == 0; }
@@ -71,6 +78,12 @@ struct pool_worker {
   job* current = nullptr;
   std::uint64_t done = 0;
   pool_worker* next = nullptr;  // in crew_
+  bool has_let_others = false;  // have its carrier, since the queue was last long
+  // What it runs and runs next, if that is several; which one of all that is; where others find it.
+  handful few{};
+  std::uint64_t few_number = 0;
+  bool holds = false;  // is in holders_
+  pool_worker* next_holder = nullptr;
 };
 
 /// A job that runs, on the stack of who runs it. They lie above each other where a job runs
@@ -151,10 +164,11 @@ class pool_core : public shared_object {
   pool_core(cancellable_context own, pool_options options, make_state make);
   ~pool_core() override;
 
-  // All of the pool: with the inbox closed.
+  // All of the pool.
   void lock() noexcept {
     lock_.lock();
     close_inbox();
+    take_back_all();
   }
   void unlock() noexcept {
     open_inbox();
@@ -165,6 +179,16 @@ class pool_core : public shared_object {
   // All of these with the lock held.
   void close_inbox() noexcept;
   void open_inbox(bool for_the_first = false) noexcept;
+  void take_back_all() noexcept {
+    if (holders_ != nullptr) [[unlikely]]
+      take_back_handfuls();
+  }
+  void take_back_handfuls() noexcept;
+  void take_back(pool_worker& from) noexcept;
+  void end_few(pool_worker& me) noexcept;
+  [[nodiscard]] bool are_small(const carrier* c) const noexcept;
+  [[nodiscard]] bool take_few(pool_worker& me, job& first, const carrier* c) noexcept;
+  [[nodiscard]] bool lets_others(pool_worker& me, const carrier* c) const noexcept;
   void note_grain() noexcept;
   [[nodiscard]] bool may_start(const job& j) const noexcept;
   [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && running_count_ == 0; }
@@ -244,7 +268,11 @@ class pool_core : public shared_object {
   [[nodiscard]] bool may_look_out() noexcept;
   void look_out() noexcept;
   [[nodiscard]] job* next_job(pool_worker& me, job* finished, verdict v, bool first);
-  [[nodiscard]] job* next_at_once(pool_worker& me, job*& finished);
+  [[nodiscard]] job* next_of_all(pool_worker& me, job* finished, verdict v, bool first);
+  [[nodiscard]] job* next_of_few(pool_worker& me, job*& finished) noexcept;
+  [[nodiscard]] job* next_at_once(pool_worker& me, job*& finished, carrier* c);
+  void recall_later() noexcept;
+  void recall() noexcept;
   void begin_after_wait(time_ns idle_since);
   void hand_in_begin(job& j, verdict v);
   void hand_in_end(job& j, verdict v);
@@ -281,6 +309,8 @@ class pool_core : public shared_object {
   // Nothing in the options concerns each job: no tracer, no rate, no timeout.
   const bool plain_runs_ = !options_.tracer && !options_.rate && options_.timeout.count() == 0;
   const bool coarse_ages_;  // jobs' ages need not be exact
+  const bool may_take_few_;
+  const std::int64_t low_ = options_.queue / 8;  // jobs in a queue that is
   const context ctx_;
   const cancel_func cancel_;
   const std::shared_ptr<weak_link> link_;
@@ -292,9 +322,13 @@ class pool_core : public shared_object {
   alignas(128) spin_lock lock_;     // guards everything below
   relaxed<std::int64_t> depth_{0};  // in the queues
   std::int32_t running_count_ = 0;
-  std::uint32_t operations_ = 0;  // since the scheduler last looked: how fine the work's grain is
-  job_list normal_;               // the queue of most; with its head ends the first line
-  std::int32_t hands_ = 1;        // that were at work when the last job started
+  std::uint32_t operations_ = 0;    // since the scheduler last looked: how fine the work's grain is
+  job_list normal_;                 // the queue of most; with its head ends the first line
+  std::int32_t hands_ = 1;          // that were at work when the last job started
+  bool small_ = false;              // the jobs are, as the last worker saw it
+  pool_worker* holders_ = nullptr;  // whose handful may be open
+  std::int64_t in_handfuls_ = 0;    // jobs that were not the first of theirs
+  std::uint64_t handfuls_ = 0;      // so far
   // Then what each job looks at, and few change: it stays where it is read.
   alignas(128) relaxed<bool> closed_{false};
   bool stopped_ = false;  // no job is tried again
@@ -303,6 +337,7 @@ class pool_core : public shared_object {
   bool held_ = false;          // by the brake: one job at a time
   bool watched_ = false;       // by watchdog, brake or sizing: watch() has something to look at
   bool watching_ = false;
+  bool recalling_;  // recall() is to come, or need not
   std::int64_t idle_count_ = 0;
   std::int64_t waking_ = 0;    // workers that were given a job and have not begun with it, or that
                                // look out for one
@@ -326,6 +361,7 @@ class pool_core : public shared_object {
   reluctance to_look_out_{6};
   reluctance to_hold_on_{6};
   idle_gaps gaps_;
+  std::uint64_t recalled_ = 0;  // handfuls_ at the last recall()
   pool_worker* crew_ = nullptr;
   job_list running_;  // outside of a worker's loop
   cost queued_cost_;

@@ -9,6 +9,7 @@
 
 #include "pool/job_memory.hpp"
 #include "pool/pool_core.hpp"
+#include "runtime/carrier.hpp"
 #include "runtime/runtime_core.hpp"
 
 namespace weir::detail {
@@ -36,12 +37,13 @@ inline bool pool_core::has_room(const job& j) const noexcept {
   const bool hands_may_start = !paused_ && depth_ <= starting_ && may_start(j);
   const std::int64_t hands =
       hands_may_start ? idle_count_ + starting_ + std::max<std::int64_t>(target_ - workers_, 0) : 0;
-  return depth_ + retrying_count_ < options_.queue + hands;
+  return depth_ + in_handfuls_ + retrying_count_ < options_.queue + hands;
 }
 
 /// P5: nobody comes in by the inbox from here on; what had come in is in the queue.
 inline void pool_core::close_inbox() noexcept {
-  const std::int64_t come = inbox_.close(normal_, static_cast<std::size_t>(hands_));
+  const std::int64_t come =
+      inbox_.close(normal_, {.hands = static_cast<std::size_t>(hands_), .bundles = small_});
   depth_ += come;
   submitted_ += static_cast<std::uint64_t>(come);
   operations_ += static_cast<std::uint32_t>(come);
@@ -55,7 +57,8 @@ inline void pool_core::open_inbox(bool for_the_first) noexcept {
                         inside_ == 0 && (watching_ || !watched_) && is_free(options_.queue_cost);
   // The last place is left to whoever sees that idle workers are needed after all (P1).
   const std::int64_t reserved = idle_count_ > 0 ? 1 : 0;
-  if (is_seen && is_plain) inbox_.open(options_.queue - depth_ - retrying_count_ - reserved);
+  const std::int64_t used = depth_ + in_handfuls_ + retrying_count_;
+  if (is_seen && is_plain) inbox_.open(options_.queue - used - reserved);
 }
 
 /// In nanoseconds. For ages, not for timing, a few milliseconds off will do, for a price of five.
@@ -163,6 +166,57 @@ inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
       return;
   }
   j.state = job_state::over;
+}
+
+/// As this carrier's scheduler sees it; 16 of them take no longer than it lets tasks wait anyway.
+/// Nobody measures under a director, who is to see this, too.
+inline bool pool_core::are_small(const carrier* c) const noexcept {
+  constexpr time_ns small_ns = 2000;
+  return c != nullptr && (c->grain.mean() <= small_ns || where_.directed_by != nullptr);
+}
+
+/// After pick(): those that `first` leads leave the queue with it. True: a recall() is wanted.
+inline bool pool_core::take_few(pool_worker& me, job& first, const carrier* c) noexcept {
+  const bool small = may_take_few_ && are_small(c);
+  if (small_ != small) small_ = small;
+  // As many have to be left, or others would soon take them back.
+  if (!small || first.leads == 0 || depth_ < 2 * std::int64_t{first.leads}) return false;
+  const job_bundle& b = bundle_of(first);
+  normal_.remove_up_to(*b.jobs[first.leads - 1U], b.jobs[first.leads]);
+  depth_ -= first.leads;
+  in_handfuls_ += first.leads;
+  me.few.fill(first);
+  me.few_number = ++handfuls_;
+  if (!me.holds) {
+    me.holds = true;
+    me.next_holder = std::exchange(holders_, &me);
+  }
+  return !std::exchange(recalling_, true);
+}
+
+/// Of a handful that has been stopped, all that have begun but the last have been done, and what
+/// has not begun is the first of the queue.
+inline void pool_core::take_back(pool_worker& from) noexcept {
+  handful& few = from.few;
+  const std::uint32_t begun = few.begun();
+  from.done += begun - 1;
+  operations_ += begun - 1;
+  in_handfuls_ -= few.size() - 1;
+  depth_ += few.size() - begun;
+  for (std::uint32_t i = few.size(); i > begun; --i) normal_.push_front(few[i - 1]);
+  job& current = few[begun - 1];
+  current.state = job_state::running;
+  current.since = few.since();
+  from.current = &current;
+}
+
+/// The worker's own ends, if there is one.
+inline void pool_core::end_few(pool_worker& me) noexcept {
+  if (me.few.is_open()) {
+    me.few.stop();
+    take_back(me);
+  }
+  me.few.clear();
 }
 
 template <class F>

@@ -57,7 +57,7 @@ void pool_core::watch() noexcept try {
   std::vector<stuck_job> stuck;
   wake_batch wakes;
   {
-    const std::lock_guard lock(lock_);
+    const std::lock_guard all(*this);
     const std::chrono::nanoseconds limit = options_.stuck_after;
     for_each_running([&](job& j) {
       const std::chrono::nanoseconds age(now() - j.since);

@@ -112,7 +112,8 @@ void pool_core::start_worker(int number) {
 }
 
 void pool_core::be_worker(int number) {
-  pool_worker me{number, nullptr};
+  pool_worker me;
+  me.number = number;
   bool begun = false;
   try {
     if (options_.host == host::threads) pin_thread(options_.affinity, number);
@@ -143,6 +144,11 @@ void pool_core::be_worker(int number) {
     pool_worker** at = &crew_;
     while (*at != &me) at = &(*at)->next;
     *at = me.next;
+    if (me.holds) {
+      at = &holders_;
+      while (*at != &me) at = &(*at)->next_holder;
+      *at = me.next_holder;
+    }
     done_ += me.done;
     ++ended_;
     if (all_ended()) wake_list(joiners_, wakes);
@@ -163,15 +169,23 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
       hand_in(*std::exchange(finished, nullptr), &me, v);
       carrier::current()->yield_current();
     } else if (finished->posted && v == verdict::done) {
-      if (job* const j = next_at_once(me, finished)) return j;
+      if (job* const j = next_of_few(me, finished)) return j;
+      if (job* const j = next_at_once(me, finished, c)) return j;
     }
   }
+  return next_of_all(me, finished, v, first);
+}
+
+/// The same, with a look at everything that there may be to do.
+[[gnu::noinline]] job* pool_core::next_of_all(pool_worker& me, job* finished, verdict v,
+                                              bool first) {
   for (time_ns idle_since = never;;) {
     wake_batch wakes;
     hand mine{.worker = &me};
     std::optional<channel<std::monostate>> signal;
     lock_.lock();
     me.lock_travels = lock_.changes_hands();
+    end_few(me);
     if (finished != nullptr) settle_finished(*finished, &me, v, wakes, signal);
     job* j = !first && may_pick_at_once() ? pick(&me) : nullptr;
     const bool at_once = j != nullptr;
@@ -179,6 +193,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     todo rest;
     if (!at_once) {
       close_inbox();
+      if (depth_ == 0) take_back_all();  // P6
       if (std::exchange(first, false)) --starting_;
       surplus = workers_ > target_ || (closed_ && nothing_queued());
       if (surplus) {
@@ -223,26 +238,57 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
   }
 }
 
+/// The next of those that it has in its hand; the finished one was of them.
+inline job* pool_core::next_of_few(pool_worker& me, job*& finished) noexcept {
+  job* j = me.few.take();
+  if (me.few.is_disputed()) [[unlikely]] {
+    const std::lock_guard lock(lock_);
+    j = me.few.settle();
+  }
+  if (j == nullptr) return nullptr;
+  me.spent = std::exchange(finished, nullptr);
+  me.lock_travels = false;
+  return j;
+}
+
+/// Under the lock: the queue runs low, and tasks wait for this carrier, one of which may be who
+/// fills it. Once, that is: now they get their turn, before all have nothing to do.
+inline bool pool_core::lets_others(pool_worker& me, const carrier* c) const noexcept {
+  if (depth_ > low_) {
+    me.has_let_others = false;
+  } else if (!me.has_let_others && c != nullptr && c->lane.count() > 0 &&
+             !where_.clock.is_virtual()) {
+    return me.has_let_others = true;
+  }
+  return false;
+}
+
 /// How most of it goes, where nobody waits for the finished job: it is handed in, and the next
 /// taken. Null if there is none at once; it is handed in all the same (and null), or nothing has
 /// been done.
-inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
+inline job* pool_core::next_at_once(pool_worker& me, job*& finished, carrier* c) {
   if (depth_ == 0) return nullptr;  // most likely
   lock_.lock();
   if (!may_pick_at_once()) {
     lock_.unlock();
     return nullptr;
   }
+  end_few(me);
   retire(*finished, &me, verdict::done);
-  job* const j = pick(&me);
+  const bool others_first = lets_others(me, c);
+  job* const j = others_first ? nullptr : pick(&me);
+  const bool recall = j != nullptr && take_few(me, *j, c);
   me.lock_travels = lock_.changes_hands();
   lock_.unlock();
+  if (recall) [[unlikely]]
+    recall_later();
   finished->completed();
   if (j != nullptr && finished->is_small && finished->extras == nullptr) {
     me.spent = std::exchange(finished, nullptr);
   } else {
     std::exchange(finished, nullptr)->release();
   }
+  if (others_first) c->yield_current();
   return j;
 }
 
@@ -385,7 +431,7 @@ verdict pool_core::run(job& j, pool_worker* worker) {
   if (worker->lock_travels) port::demote(&lock_);
   const bool is_plain = plain_runs_ && j.extras == nullptr && !ctx_.cancelled();
   const verdict v = is_plain ? run_plainly(j, *worker) : run_with_all(j, frame);
-  fetch_to_write(&lock_);  // to hand it in
+  if (!worker->few.has_more()) fetch_to_write(&lock_);  // to hand it in
   // In this frame: what the function holds may be the last handle of this pool.
   if (v != verdict::again) j.drop_function();
   return v;

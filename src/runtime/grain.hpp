@@ -38,7 +38,8 @@ class grain_meter {
     const std::int64_t switches = this->switches();
     const time_ns spent = std::max<time_ns>(now - since_, 0);
     const std::int64_t events = std::max<std::int64_t>(switches + operations_, 1);
-    coarse_ = spent / events >= coarse_ns;
+    mean_ = spent / events;
+    coarse_ = mean_ >= coarse_ns;
     // The window that would have taken window_ns at this pace, at most four times as long as the
     // last.
     const std::int64_t fitting = switches * window_ns / std::max<time_ns>(spent, 1);
@@ -50,6 +51,8 @@ class grain_meter {
   /// another kind.
   void restart(time_ns now) noexcept { open(now, 1); }
   [[nodiscard]] bool coarse() const noexcept { return coarse_; }
+  /// Time per event in the last window; `never` before the first.
+  [[nodiscard]] time_ns mean() const noexcept { return mean_; }
   /// The time, as of the beginning of the window: some 20 µs ago, or one switch.
   [[nodiscard]] time_ns now_about() const noexcept { return since_; }
 
@@ -70,6 +73,7 @@ class grain_meter {
   relaxed<std::int64_t> window_{1};
   relaxed<std::int64_t> left_{1};
   relaxed<std::int64_t> operations_{0};
+  relaxed<time_ns> mean_{never};
   relaxed<bool> coarse_{false};
   relaxed<bool> hurried_{false};
 };

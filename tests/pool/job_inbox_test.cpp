@@ -74,7 +74,7 @@ TEST(job_inbox, is_closed_at_first) {
   EXPECT_FALSE(inbox.is_open());
   EXPECT_FALSE(push(inbox, 1));
   job_list list;
-  EXPECT_EQ(inbox.close(list, 2), 0);
+  EXPECT_EQ(inbox.close(list, {.hands = 2}), 0);
   EXPECT_TRUE(list.empty());
 }
 
@@ -86,7 +86,7 @@ TEST(job_inbox, takes_as_many_as_it_was_opened_for) {
   EXPECT_FALSE(inbox.is_open());
   EXPECT_FALSE(push(inbox, 3));
   job_list list;
-  EXPECT_EQ(inbox.close(list, 2), 2);
+  EXPECT_EQ(inbox.close(list, {.hands = 2}), 2);
   EXPECT_EQ(emptied(list), (std::vector<std::uint64_t>{1, 2}));
 }
 
@@ -103,7 +103,7 @@ TEST(job_inbox, opened_for_very_many_takes_what_it_can_count) {
   inbox.open(INT64_MAX);
   EXPECT_TRUE(push(inbox, 1));
   job_list list;
-  EXPECT_EQ(inbox.close(list, 2), 1);
+  EXPECT_EQ(inbox.close(list, {.hands = 2}), 1);
   EXPECT_EQ(emptied(list).size(), 1U);
 }
 
@@ -113,10 +113,10 @@ TEST(job_inbox, appends_in_the_order_of_coming) {
   list.push_back(*numbered(0).detach());
   inbox.open(10);
   for (std::uint64_t n = 1; n <= 3; ++n) EXPECT_TRUE(push(inbox, n));
-  EXPECT_EQ(inbox.close(list, 2), 3);
+  EXPECT_EQ(inbox.close(list, {.hands = 2}), 3);
   inbox.open(10);
   EXPECT_TRUE(push(inbox, 4));
-  EXPECT_EQ(inbox.close(list, 2), 1);
+  EXPECT_EQ(inbox.close(list, {.hands = 2}), 1);
   EXPECT_EQ(emptied(list), (std::vector<std::uint64_t>{0, 1, 2, 3, 4}));
 }
 
@@ -125,7 +125,7 @@ TEST(job_inbox, what_it_appended_can_be_taken_out_of_the_middle) {
   job_list list;
   inbox.open(10);
   for (std::uint64_t n = 1; n <= 3; ++n) EXPECT_TRUE(push(inbox, n));
-  EXPECT_EQ(inbox.close(list, 2), 3);
+  EXPECT_EQ(inbox.close(list, {.hands = 2}), 3);
   job* const second = list.front()->next;
   list.remove(*second);
   second->release();
@@ -143,7 +143,7 @@ TEST(job_inbox, of_many_threads_loses_none_and_keeps_the_order_of_each) {
   const auto take = [&] {
     const std::lock_guard lock(pools_lock);
     job_list list;
-    const std::int64_t come = inbox.close(list, 2);
+    const std::int64_t come = inbox.close(list, {.hands = 2});
     const std::vector<std::uint64_t> tags = emptied(list);
     ASSERT_EQ(static_cast<std::int64_t>(tags.size()), come);
     ASSERT_LE(come, 64);

@@ -11,8 +11,6 @@
 //                                                             taken after the pool's
 //   the function and the result    whoever runs it; after that, once done_, the future
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -50,6 +48,8 @@ struct job_extras {
 
 /// What is recycled is of this size: function and result have what job, or awaited_job, leaves.
 inline constexpr std::size_t job_block_size = 256;
+/// What is no larger than this leaves room in it for a bundle of addresses (pool/handful.hpp).
+inline constexpr std::size_t job_lead_size = 128;
 
 /// Memory for jobs, kept when it is given back.
 [[nodiscard]] void* allocate_job(std::size_t size);
@@ -99,13 +99,17 @@ class job : public shared_object {
   // First a cache line of what every job needs…
   job_state state = job_state::fresh;
   weir::priority priority = weir::priority::normal;
-  bool reported = false;  // as stuck
+  bool reported : 1 = false;   // as stuck
+  std::uint8_t leads : 4 = 0;  // while queued: so many addresses are behind it (pool/handful.hpp)
+  std::uint8_t : 0;            // those are written under the lock, these are not
   // Constant from its submission on.
   const bool posted : 1;
   bool wants_context : 1 = false;
   bool wants_state : 1 = false;
-  bool is_free : 1 = true;    // it has no cost
-  bool is_small : 1 = false;  // its block is no larger than the recycled ones
+  bool is_free : 1 = true;     // it has no cost
+  bool is_small : 1 = false;   // its block is no larger than the recycled ones
+  bool is_simple : 1 = false;  // posted, and there is nothing to be done when it is over
+  bool may_lead : 1 = false;   // and its block has room for the addresses of others
   job* next = nullptr;
   job* prev = nullptr;
   std::int64_t since = 0;  // when it was queued; while it runs, when it started
@@ -169,32 +173,27 @@ class job_list {
  public:
   [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
   [[nodiscard]] job* front() const noexcept { return head_; }
+  [[nodiscard]] job* back() const noexcept { return tail_; }
   void push_back(job& j) noexcept {
     j.next = nullptr;
     j.prev = tail_;
     (tail_ != nullptr ? tail_->next : head_) = &j;
     tail_ = &j;
   }
-  /// Appends a chain from the newest to the oldest, linked by next, so that the oldest comes first.
-  /// Each one's prev says where one is that is some steps older. Jobs are taken out by `hands` at a
-  /// time, which is what likely_next says.
-  template <class Fetch>
-  void append_reversed(job& newest, std::size_t hands, Fetch fetch) noexcept {
-    constexpr std::size_t most = 8;
-    std::array<const void*, most> younger{};
-    job* const last = tail_;
-    job* behind = nullptr;
-    std::size_t n = most;
-    for (job* j = &newest; j != nullptr; ++n) {
-      fetch(j->prev);
-      job* const older = std::exchange(j->next, behind);
-      j->prev = older != nullptr ? older : last;
-      j->likely_next = younger[(n - std::min(hands, most)) % most];
-      younger[n % most] = j;
-      behind = std::exchange(j, older);
-    }
-    (last != nullptr ? last->next : head_) = behind;
-    tail_ = &newest;
+  void push_front(job& j) noexcept {
+    j.next = head_;
+    (head_ != nullptr ? head_->prev : tail_) = &j;
+    head_ = &j;
+  }
+  /// A chain, linked both ways, whose first has back() before it.
+  void append(job& first, job& last) noexcept {
+    (tail_ != nullptr ? tail_->next : head_) = &first;
+    tail_ = &last;
+  }
+  /// All up to `last` leave, without a touch of those between. `after` follows; null: look there.
+  void remove_up_to(const job& last, job* after) noexcept {
+    head_ = after != nullptr ? after : last.next;
+    if (head_ == nullptr) tail_ = nullptr;
   }
   /// The first leaves without a touch of the second, which another processor may have, and which
   /// goes on with a `prev` that means nothing.
@@ -282,6 +281,9 @@ class function_job final : public Base {
     this->wants_context = takes_context<F, State>;
     this->wants_state = takes_state<F, State>;
     this->is_small = sizeof(function_job) <= job_block_size;
+    this->is_simple = std::same_as<Base, job>;
+    this->may_lead = std::same_as<Base, job> && sizeof(function_job) <= job_lead_size &&
+                     alignof(function_job) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__;
   }
   std::exception_ptr attempt(const context& ctx, void* mine) noexcept override {
     try {

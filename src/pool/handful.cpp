@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// How jobs that a worker has taken, but not begun, get back into the queue.
+#include "pool/handful.hpp"
+
+#include "pool/pool_core.hpp"
+#include "pool/pool_queue.hpp"
+#include "weir/timer.hpp"
+
+namespace weir::detail {
+namespace {
+
+// As long as the scheduler's slice. Who becomes idle does not wait for it, so it is for what is
+// rare: a job that waits, or computes for long, while others are busy with more and more new ones.
+constexpr std::chrono::milliseconds recall_period{10};
+
+}  // namespace
+
+/// All handfuls, the youngest first, so that the queue gets into its order.
+void pool_core::take_back_handfuls() noexcept {
+  pool_worker* youngest = nullptr;
+  while (pool_worker* const w = holders_) {
+    holders_ = w->next_holder;
+    w->holds = false;
+    if (!w->few.is_open()) continue;
+    w->few.stop();
+    pool_worker** at = &youngest;
+    while (*at != nullptr && (*at)->few_number > w->few_number) at = &(*at)->next_holder;
+    w->next_holder = std::exchange(*at, w);
+  }
+  if (youngest == nullptr) return;
+  port::process_barrier();
+  for (pool_worker* w = youngest; w != nullptr; w = w->next_holder) take_back(*w);
+}
+
+/// Has all handfuls taken back once in a while, for as long as there are any.
+void pool_core::recall_later() noexcept {
+  try {
+    weir::after_func(recall_period, [link = link_] {
+      if (const ref<pool_core> core = link->core()) core->recall();
+    });
+  } catch (...) {  // no memory for a timer: now, and the next one tries again
+    const std::lock_guard all(*this);
+    recalling_ = false;
+  }
+}
+
+void pool_core::recall() noexcept {
+  wake_batch wakes;
+  lock();
+  recalling_ = std::exchange(recalled_, handfuls_) != handfuls_;
+  const bool again = recalling_;
+  const todo rest = settle(wakes);
+  unlock();
+  after_settling(wakes, rest);
+  if (again) recall_later();
+}
+
+}  // namespace weir::detail
