@@ -9,17 +9,23 @@
 namespace weir::detail {
 namespace {
 
-// As long as the scheduler's slice. Who becomes idle does not wait for it, so it is for what is
-// rare: a job that waits, or computes for long, while others are busy with more and more new ones.
-constexpr std::chrono::milliseconds recall_period{10};
+// Who becomes idle does not wait for it, so it is for what is rare: a job that waits, or computes
+// for long, while all others are busy. Each costs two microseconds.
+constexpr std::chrono::milliseconds recall_period{1};
 
 }  // namespace
 
-/// All handfuls, the youngest first, so that the queue gets into its order.
-void pool_core::take_back_handfuls() noexcept {
+/// Those that were not taken later than number `up_to`, the youngest first, so that the queue gets
+/// into its order.
+void pool_core::take_back_handfuls(std::uint64_t up_to) noexcept {
   pool_worker* youngest = nullptr;
-  while (pool_worker* const w = holders_) {
-    holders_ = w->next_holder;
+  for (pool_worker** from = &holders_; *from != nullptr;) {
+    pool_worker* const w = *from;
+    if (w->few.is_open() && w->few_number > up_to) {
+      from = &w->next_holder;
+      continue;
+    }
+    *from = w->next_holder;
     w->holds = false;
     if (!w->few.is_open()) continue;
     w->few.stop();
@@ -32,22 +38,25 @@ void pool_core::take_back_handfuls() noexcept {
   for (pool_worker* w = youngest; w != nullptr; w = w->next_holder) take_back(*w);
 }
 
-/// Has all handfuls taken back once in a while, for as long as there are any.
+/// Looks after handfuls, for as long as there are any.
 void pool_core::recall_later() noexcept {
   try {
     weir::after_func(recall_period, [link = link_] {
       if (const ref<pool_core> core = link->core()) core->recall();
     });
-  } catch (...) {  // no memory for a timer: now, and the next one tries again
+  } catch (...) {  // no memory for a timer: now, and the next handful tries again
     const std::lock_guard all(*this);
     recalling_ = false;
   }
 }
 
+/// Takes back what was a worker's at the last look already.
 void pool_core::recall() noexcept {
   wake_batch wakes;
-  lock();
-  recalling_ = std::exchange(recalled_, handfuls_) != handfuls_;
+  lock_.lock();
+  close_inbox();
+  take_back_handfuls(std::exchange(seen_, handfuls_));
+  recalling_ = holders_ != nullptr;
   const bool again = recalling_;
   const todo rest = settle(wakes);
   unlock();

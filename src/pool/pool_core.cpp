@@ -154,8 +154,9 @@ bool pool_core::come_in(ref<job>& given) noexcept {
 
 /// A thread's; a task had better let the workers have its carrier. The lock is held.
 bool pool_core::may_hold_on() noexcept {
-  return options_.queue >= hold_on_queue && waiting_submitters_ == 0 && !paused_ && !closed_ &&
-         carrier::current() == nullptr && !where_.clock.is_virtual() && to_hold_on_.gives_way();
+  return options_.when_full == when_full::block && options_.queue >= hold_on_queue &&
+         waiting_submitters_ == 0 && !paused_ && !closed_ && carrier::current() == nullptr &&
+         !where_.clock.is_virtual() && to_hold_on_.gives_way();
 }
 
 /// Gives the workers a moment to make room for many jobs, not only for one: to sleep, and to be
@@ -174,12 +175,10 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   job& j = *given;
   job_frame* const own = frame_here();
   wake_batch wakes;
-  // Who would wait can as well wait until a handful is done (P7).
-  const bool is_patient = may_wait && own == nullptr && options_.when_full == when_full::block;
   lock_.lock();
   close_inbox();
-  if (!is_patient) take_back_all();
-  if (is_patient && !has_room(j) && may_hold_on()) hold_on();
+  if (!may_wait) take_back_all();  // P7
+  if (may_wait && own == nullptr && !has_room(j) && may_hold_on()) hold_on();
   ++submitted_;
   ++operations_;
   check_alive(j, own);

@@ -6,17 +6,17 @@
 // the next. Nothing of the user's runs under it. A job that comes need not take it: while there is
 // a backlog and nobody has to be told of one more job, the inbox is open (job_inbox.hpp). A worker
 // that finds the next job in the queue leaves the inbox as it is, and of small jobs it takes a few
-// at once, which it then runs without the lock (handful.hpp). Everybody else whom the queue
-// concerns has the inbox closed and what was in it in the queue, and most have all of the pool,
-// with what has not begun of those handfuls in the queue as well: lock() and unlock().
+// at once, which it runs without the lock (handful.hpp). Everybody else whom the queue concerns has
+// the inbox closed and what was in it in the queue, and most have all of the pool, with what has
+// not begun of those handfuls in the queue as well: lock() and unlock().
 //
 // Invariants, under the lock
 //   P1  a job that can start while a worker is idle is in that worker's hands, not in the queue;
 //       unless another worker is on its way, which will see to it, and the queue has room for more.
 //       (Who posts many small jobs would otherwise pay for the wake-up of everybody.)
 //   P2  while a submitter waits there is no room for its job; they are served in order.
-//   P3  a job is in one place: its priority's queue, a worker's current, running_ or retrying_, as
-//       its state says.
+//   P3  a job is in one place: its priority's queue, a handful, a worker's current, running_ or
+//       retrying_, as its state says, which in a handful is `queued` also for the one that runs.
 //   P4  submitted == depth + waiting + retrying + running + done + failed + cancelled + rejected
 //       + dropped.
 //   P5  the inbox is open only while all workers there should be are there, and one is on its way,
@@ -24,8 +24,10 @@
 //       for one more job; the places are what the queue has left.
 //   P6  a handful is taken only while all workers there should be are there, and one is on its way,
 //       or none idle; and who becomes idle takes all of them back first. So nobody is idle while a
-//       job waits in one. Otherwise that lasts as long as the jobs before it, or recall_period.
-//   P7  for who waits for room, jobs in handfuls count as queued, also those that have begun.
+//       job waits in one. Otherwise that lasts as long as the jobs before it, or until recall().
+//   P7  whether there is room is asked with all jobs of handfuls counted as queued, also those that
+//       have begun: who can wait, or run its job itself, need not take them back for that. Where a
+//       full queue has other consequences there are no handfuls; try_submit takes them back.
 
 #include <array>
 #include <cstdint>
@@ -39,6 +41,7 @@
 #include <vector>
 
 #include "pool/handful.hpp"
+#include "pool/handful_trust.hpp"
 #include "pool/idle_gaps.hpp"
 #include "pool/job_inbox.hpp"
 #include "pool/sizing.hpp"
@@ -79,9 +82,12 @@ struct pool_worker {
   std::uint64_t done = 0;
   pool_worker* next = nullptr;  // in crew_
   bool has_let_others = false;  // have its carrier, since the queue was last long
-  // What it runs and runs next, if that is several; which one of all that is; where others find it.
+  // What it runs and runs next, if that is several: which one of all that is, when it was taken, as
+  // the number of switches of which carrier, and where others find it.
   handful few{};
   std::uint64_t few_number = 0;
+  std::uint64_t few_since = 0;
+  const carrier* few_where = nullptr;
   bool holds = false;  // is in holders_
   pool_worker* next_holder = nullptr;
 };
@@ -181,11 +187,11 @@ class pool_core : public shared_object {
   void open_inbox(bool for_the_first = false) noexcept;
   void take_back_all() noexcept {
     if (holders_ != nullptr) [[unlikely]]
-      take_back_handfuls();
+      take_back_handfuls(handfuls_);
   }
-  void take_back_handfuls() noexcept;
+  void take_back_handfuls(std::uint64_t up_to) noexcept;
   void take_back(pool_worker& from) noexcept;
-  void end_few(pool_worker& me) noexcept;
+  void end_few(pool_worker& me, const carrier* c) noexcept;
   [[nodiscard]] bool are_small(const carrier* c) const noexcept;
   [[nodiscard]] bool take_few(pool_worker& me, job& first, const carrier* c) noexcept;
   [[nodiscard]] bool lets_others(pool_worker& me, const carrier* c) const noexcept;
@@ -215,6 +221,7 @@ class pool_core : public shared_object {
   void note_passed_over(std::size_t chosen) noexcept;
   [[nodiscard]] job* best() noexcept;
   [[nodiscard]] job* pick(pool_worker* by) noexcept;
+  [[nodiscard]] job* pick_of_all(pool_worker* by) noexcept;
   [[nodiscard]] bool may_pick_at_once() const noexcept;
   /// `by` is null for whoever runs it outside of a worker's loop.
   void start(job& j, pool_worker* by) noexcept;
@@ -308,8 +315,8 @@ class pool_core : public shared_object {
   runtime_core& where_;  // whose tasks the workers are; outlives the pool
   // Nothing in the options concerns each job: no tracer, no rate, no timeout.
   const bool plain_runs_ = !options_.tracer && !options_.rate && options_.timeout.count() == 0;
-  const bool coarse_ages_;  // jobs' ages need not be exact
-  const bool may_take_few_;
+  const bool coarse_ages_;   // jobs' ages need not be exact
+  const bool may_take_few_;  // at once, of small jobs: nothing is to be done for each of them
   const std::int64_t low_ = options_.queue / 8;  // jobs in a queue that is
   const context ctx_;
   const cancel_func cancel_;
@@ -329,6 +336,7 @@ class pool_core : public shared_object {
   pool_worker* holders_ = nullptr;  // whose handful may be open
   std::int64_t in_handfuls_ = 0;    // jobs that were not the first of theirs
   std::uint64_t handfuls_ = 0;      // so far
+  handful_trust trust_;
   // Then what each job looks at, and few change: it stays where it is read.
   alignas(128) relaxed<bool> closed_{false};
   bool stopped_ = false;  // no job is tried again
@@ -337,7 +345,7 @@ class pool_core : public shared_object {
   bool held_ = false;          // by the brake: one job at a time
   bool watched_ = false;       // by watchdog, brake or sizing: watch() has something to look at
   bool watching_ = false;
-  bool recalling_;  // recall() is to come, or need not
+  bool recalling_ = false;  // recall() is to come
   std::int64_t idle_count_ = 0;
   std::int64_t waking_ = 0;    // workers that were given a job and have not begun with it, or that
                                // look out for one
@@ -361,7 +369,7 @@ class pool_core : public shared_object {
   reluctance to_look_out_{6};
   reluctance to_hold_on_{6};
   idle_gaps gaps_;
-  std::uint64_t recalled_ = 0;  // handfuls_ at the last recall()
+  std::uint64_t seen_ = 0;  // handfuls_ at the last recall()
   pool_worker* crew_ = nullptr;
   job_list running_;  // outside of a worker's loop
   cost queued_cost_;

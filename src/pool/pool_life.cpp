@@ -38,12 +38,11 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
       where_(core_of(options_)),
       coarse_ages_(!options_.timings && !where_.clock.is_virtual()),
       may_take_few_(plain_runs_ && !options_.timings && !has_brake() &&
-                    port::has_process_barrier()),
+                    options_.when_full == when_full::block && port::has_process_barrier()),
       ctx_(std::move(own.ctx)),
       cancel_(std::move(own.cancel)),
       link_(std::make_shared<weak_link>(this)),
       held_(has_brake() && short_of_memory()),
-      recalling_(where_.clock.is_virtual()),
       target_(first_workers(options_.workers)) {
   if (options_.timings) timings_ = std::make_unique<pool_timings>();
   begin_to_adapt(options_.workers);

@@ -125,6 +125,14 @@ inline job* pool_core::pick(pool_worker* by) noexcept {
   return j;
 }
 
+/// The same, also of what others have in their hands (P6).
+inline job* pool_core::pick_of_all(pool_worker* by) noexcept {
+  job* const j = pick(by);
+  if (j != nullptr || holders_ == nullptr) return j;
+  take_back_handfuls(handfuls_);
+  return pick(by);
+}
+
 inline void pool_core::start(job& j, pool_worker* by) noexcept {
   const std::int64_t at = now();
   if (timings_) [[unlikely]] {
@@ -181,12 +189,15 @@ inline bool pool_core::take_few(pool_worker& me, job& first, const carrier* c) n
   if (small_ != small) small_ = small;
   // As many have to be left, or others would soon take them back.
   if (!small || first.leads == 0 || depth_ < 2 * std::int64_t{first.leads}) return false;
+  if (!trust_.gives_way()) return false;
   const job_bundle& b = bundle_of(first);
   normal_.remove_up_to(*b.jobs[first.leads - 1U], b.jobs[first.leads]);
   depth_ -= first.leads;
   in_handfuls_ += first.leads;
   me.few.fill(first);
   me.few_number = ++handfuls_;
+  me.few_since = c->task_switches();
+  me.few_where = c;
   if (!me.holds) {
     me.holds = true;
     me.next_holder = std::exchange(holders_, &me);
@@ -210,8 +221,16 @@ inline void pool_core::take_back(pool_worker& from) noexcept {
   from.current = &current;
 }
 
-/// The worker's own ends, if there is one.
-inline void pool_core::end_few(pool_worker& me) noexcept {
+/// The worker, which is on c, is through with its own, if it had any. (Under a director every step
+/// looks as if it had waited.)
+inline void pool_core::end_few(pool_worker& me, const carrier* c) noexcept {
+  const carrier* const where = std::exchange(me.few_where, nullptr);
+  if (where == nullptr) return;
+  if (where == c && me.few_since == c->task_switches()) {
+    trust_.has_run();
+  } else if (where_.directed_by == nullptr) {
+    trust_.has_waited();
+  }
   if (me.few.is_open()) {
     me.few.stop();
     take_back(me);

@@ -185,7 +185,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     std::optional<channel<std::monostate>> signal;
     lock_.lock();
     me.lock_travels = lock_.changes_hands();
-    end_few(me);
+    end_few(me, carrier::current());
     if (finished != nullptr) settle_finished(*finished, &me, v, wakes, signal);
     job* j = !first && may_pick_at_once() ? pick(&me) : nullptr;
     const bool at_once = j != nullptr;
@@ -193,14 +193,11 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     todo rest;
     if (!at_once) {
       close_inbox();
-      if (depth_ == 0) take_back_all();  // P6
       if (std::exchange(first, false)) --starting_;
-      surplus = workers_ > target_ || (closed_ && nothing_queued());
-      if (surplus) {
-        --workers_;
-      } else {
-        j = pick(&me);
-      }
+      surplus = workers_ > target_;
+      if (!surplus) j = pick_of_all(&me);
+      if (j == nullptr && closed_ && nothing_queued()) surplus = true;
+      if (surplus) --workers_;
       rest = settle(wakes);
     }
     if (j != nullptr) learn_gap(idle_since);
@@ -273,7 +270,7 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished, carrier* c)
     lock_.unlock();
     return nullptr;
   }
-  end_few(me);
+  end_few(me, c);
   retire(*finished, &me, verdict::done);
   const bool others_first = lets_others(me, c);
   job* const j = others_first ? nullptr : pick(&me);
@@ -387,7 +384,9 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
 void pool_core::hand_in(job& j, pool_worker* by, verdict v) {
   wake_batch wakes;
   std::optional<channel<std::monostate>> signal;
-  lock();
+  lock_.lock();
+  close_inbox();
+  if (by != nullptr) end_few(*by, carrier::current());
   settle_finished(j, by, v, wakes, signal);
   const todo rest = settle(wakes);
   unlock();

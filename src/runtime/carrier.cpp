@@ -115,7 +115,7 @@ bool carrier::end_window_of_pieces() {
   constexpr time_ns slice_ns = 10'000'000;  // Go's
   end_window(0);
   const time_ns now = grain.now_about();
-  const std::uint64_t left = switches - pieces_;
+  const std::uint64_t left = task_switches();
   if (left != last_left_) {
     last_left_ = left;
     kept_since_ = now;

@@ -71,6 +71,9 @@ class carrier {
   /// Under a director: another task may come in here.
   void interrupt_current(const char* before);
 
+  /// Switches to tasks so far, without pieces.
+  [[nodiscard]] std::uint64_t task_switches() const noexcept { return switches - pieces_; }
+
   // From a task, or the base, on this carrier.
   /// A task whose operation the caller has claimed becomes ready. (runtime/parking.hpp, also for
   /// `room`)

@@ -45,6 +45,7 @@ inline thread_token this_thread_token() {
 }  // namespace detail
 }  // namespace weir
 
+#include "pool/stoppable_count.hpp"
 #include "runtime/gate.hpp"
 #include "weir/detail/intrusive.hpp"
 #include "weir/detail/spin_lock.hpp"
