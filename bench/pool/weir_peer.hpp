@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-// Weir's pool, whatever its workers are: the default options but for that.
+// Weir's pool, whatever its workers are and its jobs' order: the default options but for that.
 
 #include <weir/weir.hpp>
 
@@ -11,12 +11,14 @@
 
 namespace bench {
 
-template <weir::host Host>
+template <weir::host Host, weir::start_order Order = weir::start_order::submitted>
 class weir_peer {
  public:
-  static constexpr const char* name = Host == weir::host::tasks ? "weir" : "weir_threads";
+  static constexpr const char* name = Host == weir::host::threads             ? "weir_threads"
+                                      : Order == weir::start_order::submitted ? "weir"
+                                                                              : "weir_any";
 
-  weir_peer(int workers, from) : pool_{{.workers = workers, .host = Host}} {}
+  weir_peer(int workers, from) : pool_{{.workers = workers, .order = Order, .host = Host}} {}
   void begin() {}
   template <class F>
   void post(F f) {

@@ -9,7 +9,7 @@ from harness.verdict import losses
 CORES = len(os.sched_getaffinity(0))
 NAMES = {0: "nothing", 100: "100 ns", 1_000: "1 µs", 10_000: "10 µs", 100_000: "100 µs",
          1_000_000: "1 ms"}
-POOLS = ("weir", "weir_threads", "onetbb", "asio")
+POOLS = ("weir", "weir_any", "weir_threads", "onetbb", "asio")
 ONE_EACH = ("std_async", "std_thread")
 AGAINST_IDEAL = ("ns", "slowdown")
 COMPUTE, WAIT = "jobs that compute", "jobs that wait, 8 workers"
@@ -82,6 +82,9 @@ which any job may be a heavy one; and a producer that computes for 5 µs before 
     peers=[
         Peer("weir", "Weir", "pool/weir.cpp",
              about="`weir::pool`, workers are tasks; they sleep with `weir::sleep_for`."),
+        Peer("weir_any", "Weir, any order", "pool/weir_any.cpp",
+             about="`.order = start_order::any`: jobs need not start in the order in which they "
+                   "were submitted, as those of oneTBB and of `split`."),
         Peer("weir_threads", "Weir, host::threads", "pool/weir_threads.cpp",
              about="`.host = host::threads`; they sleep with `std::this_thread::sleep_for`, as all "
                    "below."),

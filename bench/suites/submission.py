@@ -17,6 +17,7 @@ THREADS = {"post": ("std_thread",), "submit": ("std_async",)}
 def rows(case, group):
     for way, params in WAYS.items():
         also = THREADS[case] if params == WAYS["from a plain thread"] else ()
+        also += ("weir_any",) if case == "post" else ()  # what has a future starts in its order
         yield Case(way, case, {"workers": 8, **params, "jobs": 300_000}, quick={"jobs": 20_000},
                    only=FEW, group=group, peers=(*POOLS, *also), aim={"ratio": "> 1"})
 
@@ -38,6 +39,8 @@ sums are checked.""",
         Peer("weir", "Weir", "pool/weir.cpp",
              about="`weir::pool` with its default options, so a queue of 1,024 and backpressure, "
                    "which the others have not. Workers are tasks."),
+        Peer("weir_any", "Weir, any order", "pool/weir_any.cpp",
+             about="`.order = start_order::any`."),
         Peer("weir_threads", "Weir, host::threads", "pool/weir_threads.cpp",
              about="The same with `.host = host::threads`: a thread for each worker."),
         Peer("onetbb", "oneTBB", "pool/onetbb.cpp",

@@ -14,7 +14,8 @@
 //   - Nothing is silent: every job that was taken ends as done, failed, cancelled or dropped; its
 //     future says which, stats() counts it. A posted job's exception goes to on_uncaught.
 //   - A failing job never stops a worker.
-//   - Within a priority jobs start in the order in which they were submitted.
+//   - Within a priority jobs start in the order in which they were submitted, unless .order says
+//     that any will do.
 //   - A job that submits to its own full pool runs the new job itself, and one that waits for a
 //     queued job of its own pool runs that one: no pool waits for itself. (A job that is run so
 //     comes to its end before the one below goes on: it must not wait for what that one does

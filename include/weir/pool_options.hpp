@@ -46,6 +46,16 @@ enum class host {
   threads,  ///< a thread of its own, for libraries that insist (thread-locals, affinity)
 };
 
+/// In which order jobs of one priority start.
+enum class start_order {
+  submitted,  ///< in that in which they were submitted, from one queue to whoever is free next
+  any,        ///< of posted jobs of a microsecond or two a worker may take up to 16 at once, to run
+              ///< them one after the other: a tenth faster. What it has not begun goes to whoever
+              ///< becomes idle, so no job waits for a free worker. But such jobs must not wait for
+              ///< each other: of two workers each could be in one that waits, with the one that it
+              ///< waits for in the queue. (To get() a future is no such wait.)
+};
+
 /// Which queued jobs go first. One that has been passed over 16 times by a higher priority is next
 /// whatever its own: nothing starves.
 enum class priority : std::uint8_t { high, normal, low };
@@ -138,6 +148,7 @@ struct pool_options {
   weir::cost queue_cost = {};
   weir::when_full when_full = weir::when_full::block;
   weir::on_error on_error = weir::on_error::collect;
+  start_order order = start_order::submitted;
   /// What the jobs that run may cost in all; 0: no such bound. The next job in line waits until it
   /// fits, and is not overtaken by cheaper ones, or it would starve.
   weir::cost budget = {};

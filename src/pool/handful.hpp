@@ -15,14 +15,20 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "pool/job_memory.hpp"
 #include "pool/stoppable_count.hpp"
+#include "runtime/clock.hpp"
 #include "weir/detail/job.hpp"
 
 namespace weir::detail {
+
+/// What a small job takes at most. 16 of them are no longer than a carrier lets its tasks wait
+/// anyway. (For tests any job may be small.)
+inline constinit std::atomic<time_ns> small_job_ns{2000};
 
 /// Stands behind a job that leads, in its block. All of these jobs are simple, so that each of them
 /// is in the queue until it is first in it.

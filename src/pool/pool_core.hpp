@@ -332,7 +332,7 @@ class pool_core : public shared_object {
   std::uint32_t operations_ = 0;    // since the scheduler last looked: how fine the work's grain is
   job_list normal_;                 // the queue of most; with its head ends the first line
   std::int32_t hands_ = 1;          // that were at work when the last job started
-  bool small_ = false;              // the jobs are, as the last worker saw it
+  bool small_ = true;               // the jobs are, as the last worker saw it
   pool_worker* holders_ = nullptr;  // whose handful may be open
   std::int64_t in_handfuls_ = 0;    // jobs that were not the first of theirs
   std::uint64_t handfuls_ = 0;      // so far

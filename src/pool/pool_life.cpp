@@ -37,8 +37,9 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
       make_state_(std::move(make)),
       where_(core_of(options_)),
       coarse_ages_(!options_.timings && !where_.clock.is_virtual()),
-      may_take_few_(plain_runs_ && !options_.timings && !has_brake() &&
-                    options_.when_full == when_full::block && port::has_process_barrier()),
+      may_take_few_(options_.order == start_order::any && plain_runs_ && !options_.timings &&
+                    !has_brake() && options_.when_full == when_full::block &&
+                    port::has_process_barrier()),
       ctx_(std::move(own.ctx)),
       cancel_(std::move(own.cancel)),
       link_(std::make_shared<weak_link>(this)),

@@ -42,8 +42,8 @@ inline bool pool_core::has_room(const job& j) const noexcept {
 
 /// P5: nobody comes in by the inbox from here on; what had come in is in the queue.
 inline void pool_core::close_inbox() noexcept {
-  const std::int64_t come =
-      inbox_.close(normal_, {.hands = static_cast<std::size_t>(hands_), .bundles = small_});
+  const std::int64_t come = inbox_.close(
+      normal_, {.hands = static_cast<std::size_t>(hands_), .bundles = may_take_few_ && small_});
   depth_ += come;
   submitted_ += static_cast<std::uint64_t>(come);
   operations_ += static_cast<std::uint32_t>(come);
@@ -176,16 +176,17 @@ inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
   j.state = job_state::over;
 }
 
-/// As this carrier's scheduler sees it; 16 of them take no longer than it lets tasks wait anyway.
-/// Nobody measures under a director, who is to see this, too.
+/// As this carrier's scheduler sees it. Nobody measures under a director, who is to see this, too.
 inline bool pool_core::are_small(const carrier* c) const noexcept {
-  constexpr time_ns small_ns = 2000;
-  return c != nullptr && (c->grain.mean() <= small_ns || where_.directed_by != nullptr);
+  // Ordering: relaxed; nothing depends on it.
+  return c != nullptr && (c->grain.mean() <= small_job_ns.load(std::memory_order_relaxed) ||
+                          where_.directed_by != nullptr);
 }
 
 /// After pick(): those that `first` leads leave the queue with it. True: a recall() is wanted.
 inline bool pool_core::take_few(pool_worker& me, job& first, const carrier* c) noexcept {
-  const bool small = may_take_few_ && are_small(c);
+  if (!may_take_few_) return false;
+  const bool small = are_small(c);
   if (small_ != small) small_ = small;
   // As many have to be left, or others would soon take them back.
   if (!small || first.leads == 0 || depth_ < 2 * std::int64_t{first.leads}) return false;
