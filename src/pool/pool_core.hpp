@@ -198,6 +198,9 @@ class pool_core : public shared_object {
   void note_grain() noexcept;
   [[nodiscard]] bool may_start(const job& j) const noexcept;
   [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && running_count_ == 0; }
+  [[nodiscard]] std::int64_t places_used() const noexcept {  // P7
+    return depth_ + in_handfuls_ + retrying_count_;
+  }
   [[nodiscard]] bool has_room(const job& j) const noexcept;
   [[nodiscard]] bool nothing_queued() const noexcept { return depth_ == 0 && retrying_count_ == 0; }
   [[nodiscard]] bool drained() const noexcept;

@@ -37,7 +37,7 @@ inline bool pool_core::has_room(const job& j) const noexcept {
   const bool hands_may_start = !paused_ && depth_ <= starting_ && may_start(j);
   const std::int64_t hands =
       hands_may_start ? idle_count_ + starting_ + std::max<std::int64_t>(target_ - workers_, 0) : 0;
-  return depth_ + in_handfuls_ + retrying_count_ < options_.queue + hands;
+  return places_used() < options_.queue + hands;
 }
 
 /// P5: nobody comes in by the inbox from here on; what had come in is in the queue.
@@ -57,8 +57,7 @@ inline void pool_core::open_inbox(bool for_the_first) noexcept {
                         inside_ == 0 && (watching_ || !watched_) && is_free(options_.queue_cost);
   // The last place is left to whoever sees that idle workers are needed after all (P1).
   const std::int64_t reserved = idle_count_ > 0 ? 1 : 0;
-  const std::int64_t used = depth_ + in_handfuls_ + retrying_count_;
-  if (is_seen && is_plain) inbox_.open(options_.queue - used - reserved);
+  if (is_seen && is_plain) inbox_.open(options_.queue - places_used() - reserved);
 }
 
 /// In nanoseconds. For ages, not for timing, a few milliseconds off will do, for a price of five.

@@ -362,6 +362,31 @@ WEIR_RULE(handful_test, no_more_wait_than_the_queue_has_room_for) {
   });
 }
 
+WEIR_RULE(handful_test, what_is_in_a_hand_has_its_place_in_the_queue) {
+  crew_.run([] {
+    full_pool p(1);
+    constexpr int last = 20;
+    constexpr int waiting = many - 1 - last;
+    int taken = 0;
+    for (int n = 0; n < many; ++n) {
+      p.post(n, [&, n] {
+        if (n != last) return;
+        bool here = true;  // as long as this job runs
+        for (int i = 0; i < 300; ++i) {
+          bool ran_at_once = false;
+          p.get().post([&] { ran_at_once = here; });
+          if (!ran_at_once) ++taken;  // there was room
+        }
+        (void)p.get().stop();
+        here = false;
+      });
+    }
+    p.run_all(last + 1);
+    EXPECT_LE(taken, 256 - waiting);
+    EXPECT_GT(taken, 256 - waiting - 16) << "those that had begun may count, too";
+  });
+}
+
 /// Many producers, many workers, and somebody who has all of the pool again and again.
 TEST(handful, no_job_is_lost_or_run_twice_among_many_threads) {
   const int jobs = turns(40'000);
