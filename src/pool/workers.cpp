@@ -144,11 +144,6 @@ void pool_core::be_worker(int number) {
     pool_worker** at = &crew_;
     while (*at != &me) at = &(*at)->next;
     *at = me.next;
-    if (me.holds) {
-      at = &holders_;
-      while (*at != &me) at = &(*at)->next_holder;
-      *at = me.next_holder;
-    }
     done_ += me.done;
     ++ended_;
     if (all_ended()) wake_list(joiners_, wakes);

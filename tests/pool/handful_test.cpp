@@ -23,7 +23,8 @@ WEIR_RULES(handful_test);
   return true;
 }();
 
-constexpr int many = 100;  // enough for several handfuls, and to leave as many
+constexpr int many = 100;     // enough for several handfuls, and to leave as many
+constexpr int in_a_hand = 5;  // the number of a job that is in one, and neither first nor last
 
 /// A pool whose workers are busy until they are released, with small jobs measured before and many
 /// to come; each job says that it began.
@@ -241,11 +242,34 @@ WEIR_RULE(handful_test, who_becomes_idle_takes_what_waits_behind_a_job_that_wait
   crew_.run([] {
     full_pool p(2);
     const channel<int> said;
-    p.post(0, [said] { (void)said.receive(); });
-    p.post(1, [said] { said.close(); });  // in the same hand
-    for (int n = 2; n < many; ++n) p.post(n, [] {});
+    for (int n = 0; n < many; ++n) {
+      p.post(n, [said, n] {
+        if (n == in_a_hand) (void)said.receive();
+        if (n == in_a_hand + 1) said.close();
+      });
+    }
     p.run_all();
     p.expect_once(0, many);
+  });
+}
+
+TEST(handful, who_becomes_idle_does_not_wait_until_it_is_let_go) {
+  runtime rt{{.clock = clock_kind::virtual_time}};
+  rt.run([] {
+    full_pool p(2);
+    const channel<int> said;
+    bool in_time = false;
+    for (int n = 0; n < many; ++n) {
+      p.post(n, [&, said, n] {
+        if (n == in_a_hand) {
+          in_time = select(on_receive(said), after(1us)) == 0;  // that is after 1 ms or more
+        } else if (n == in_a_hand + 1) {
+          said.close();
+        }
+      });
+    }
+    p.run_all();
+    EXPECT_TRUE(in_time);
   });
 }
 
@@ -254,16 +278,22 @@ WEIR_RULE(handful_test, what_waits_behind_a_job_that_waits_is_let_go_while_all_o
     full_pool p(2);
     const channel<int> said;
     std::atomic<bool> over{false};
-    p.post(0, [said] { (void)said.receive(); });
-    p.post(1, [said, &over] {
-      over = true;
-      said.close();
-    });
     std::function<void()> again = [&] {
       if (!over) p.get().post(again);
       yield();  // so that time passes where it is not the clock's
     };
-    for (int n = 2; n < many; ++n) p.post(n, again);
+    for (int n = 0; n < many; ++n) {
+      p.post(n, [&, said, n] {
+        if (n == in_a_hand) {
+          (void)said.receive();
+        } else if (n == in_a_hand + 1) {
+          over = true;
+          said.close();
+        } else if (n > 2 * in_a_hand) {
+          again();
+        }
+      });
+    }
     p.release();
     until([&] { return over.load(); });
     p.get().wait();
@@ -271,14 +301,33 @@ WEIR_RULE(handful_test, what_waits_behind_a_job_that_waits_is_let_go_while_all_o
   });
 }
 
-WEIR_RULE(handful_test, a_job_may_wait_for_all_that_come_after_it) {
+WEIR_RULE(handful_test, a_job_may_wait_for_all_others) {
   crew_.run([] {
     full_pool p(2);
     const wait_group others;
     others.add(many - 1);
-    p.post(0, [others] { others.wait(); });
-    for (int n = 1; n < many; ++n) p.post(n, [others] { others.done(); });
+    for (int n = 0; n < many; ++n) {
+      p.post(n, [others, n] { n == in_a_hand ? others.wait() : others.done(); });
+    }
     p.run_all();
+    p.expect_once(0, many);
+  });
+}
+
+WEIR_RULE(handful_test, jobs_with_a_result_are_among_them) {
+  crew_.run([] {
+    full_pool p(2);
+    std::vector<future<int>> results;
+    for (int n = 0; n < many; ++n) {
+      p.post(n, [] {});
+      if (n % 7 == 3) results.push_back(p.get().submit([n] { return n; }));
+    }
+    p.run_all();
+    int n = 3;
+    for (auto& r : results) {
+      EXPECT_EQ(r.get(), n);
+      n += 7;
+    }
     p.expect_once(0, many);
   });
 }
@@ -344,21 +393,19 @@ WEIR_RULE(handful_test, a_pool_may_end_in_one_of_its_own_jobs) {
   });
 }
 
-WEIR_RULE(handful_test, no_more_wait_than_the_queue_has_room_for) {
+WEIR_RULE(handful_test, try_submit_finds_all_the_room_that_there_is) {
   crew_.run([] {
     full_pool p(1);
-    std::atomic<int> most{0};
+    int more = 0;
     for (int n = 0; n < many; ++n) {
-      p.post(n, [&] {
-        int more = 0;
-        while (p.get().try_submit([] {})) ++more;  // until it is full
+      p.post(n, [&, n] {
+        if (n != in_a_hand + 3) return;
+        while (p.get().try_submit([] {})) ++more;
         EXPECT_EQ(p.get().stats().depth, 256U);
-        most = std::max(most.load(), more);
       });
     }
     p.run_all();
-    EXPECT_EQ(most, 256 - (many - 1));
-    p.expect_once(0, many);
+    EXPECT_EQ(more, 256 - (many - 1 - (in_a_hand + 3)));
   });
 }
 
