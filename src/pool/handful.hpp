@@ -30,20 +30,26 @@ namespace weir::detail {
 /// anyway. (For tests any job may be small.)
 inline constinit std::atomic<time_ns> small_job_ns{2000};
 
-/// Stands behind a job that leads, in its block. All of these jobs are simple, so that each of them
-/// is in the queue until it is first in it.
-struct job_bundle {
-  static constexpr std::size_t most = 15;  // and the one that leads
+/// The addresses that stand at the end of a job's block while it leads. Invariant: the job::leads
+/// that follow it in the queue, which are simple, so that each is there until it is the first; then
+/// the one behind them, null if it is not known. So what comes back into the queue leads nobody.
+class job_bundle {
+ public:
+  static constexpr std::uint32_t most = 15;
 
-  /// The job::leads that follow it in the queue; then the one behind them, null if it is not known.
-  std::array<job*, most + 1> jobs;
+  explicit job_bundle(job& leader) noexcept
+      : room_(leader.lead_room == 0 ? 0 : (2U << leader.lead_room) - 1),
+        jobs_(reinterpret_cast<job**>(reinterpret_cast<std::byte*>(&leader) + job_block_size) -
+              (room_ + 1)) {}
+  /// How many may follow: 0, 3, 7 or 15.
+  [[nodiscard]] std::uint32_t room() const noexcept { return room_; }
+  [[nodiscard]] job*& operator[](std::size_t i) const noexcept { return jobs_[i]; }
+  [[nodiscard]] job* const* begin() const noexcept { return jobs_; }
+
+ private:
+  std::uint32_t room_;
+  job** jobs_;
 };
-static_assert(job_lead_size + sizeof(job_bundle) == job_block_size);
-
-/// Of a job that may_lead.
-[[nodiscard]] inline job_bundle& bundle_of(job& leader) noexcept {
-  return *reinterpret_cast<job_bundle*>(reinterpret_cast<std::byte*>(&leader) + job_lead_size);
-}
 
 /// A worker's. It is open from fill() until it is stopped.
 class handful {
@@ -52,7 +58,7 @@ class handful {
   /// The worker: `first`, which has begun, and those that it leads.
   void fill(job& first) noexcept {
     jobs_[0] = &first;
-    std::copy_n(bundle_of(first).jobs.begin(), first.leads, jobs_.begin() + 1);
+    std::copy_n(job_bundle(first).begin(), first.leads, jobs_.begin() + 1);
     count_ = 1U + first.leads;
     since_ = first.since;
     for (std::uint32_t i = 1; i < std::min(fetched_ahead, count_); ++i) fetch_job_block(jobs_[i]);

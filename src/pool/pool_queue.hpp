@@ -190,8 +190,8 @@ inline bool pool_core::take_few(pool_worker& me, job& first, const carrier* c) n
   // As many have to be left, or others would soon take them back.
   if (!small || first.leads == 0 || depth_ < 2 * std::int64_t{first.leads}) return false;
   if (!trust_.gives_way()) return false;
-  const job_bundle& b = bundle_of(first);
-  normal_.remove_up_to(*b.jobs[first.leads - 1U], b.jobs[first.leads]);
+  const job_bundle rest(first);
+  normal_.remove_up_to(*rest[first.leads - 1U], rest[first.leads]);
   depth_ -= first.leads;
   in_handfuls_ += first.leads;
   me.few.fill(first);
@@ -214,7 +214,10 @@ inline void pool_core::take_back(pool_worker& from) noexcept {
   operations_ += begun - 1;
   in_handfuls_ -= few.size() - 1;
   depth_ += few.size() - begun;
-  for (std::uint32_t i = few.size(); i > begun; --i) normal_.push_front(few[i - 1]);
+  for (std::uint32_t i = few.size(); i > begun; --i) {
+    few[i - 1].leads = 0;
+    normal_.push_front(few[i - 1]);
+  }
   job& current = few[begun - 1];
   current.state = job_state::running;
   current.since = few.since();

@@ -31,10 +31,7 @@ struct turn_around {
       j->prev = older != nullptr ? older : to.back();
       simple = j->is_simple ? simple + 1 : 0;
       j->leads = 0;
-      const std::size_t before = count - 1 - younger.count;
-      if (bundles && j->may_lead && simple > 1 && before % (1 + job_bundle::most) == 0) {
-        lead(*j, simple - 1, younger);
-      }
+      if (bundles && simple > 1) lead(*j, count - 1 - younger.count, simple - 1, younger);
       j->likely_next = younger.back(hands * (1U + j->leads));
       younger.add(j);
       behind = std::exchange(j, older);
@@ -57,12 +54,13 @@ struct turn_around {
     }
   };
 
-  /// At least so many that are `simple` are younger.
-  static void lead(job& j, std::size_t simple, const seen& younger) noexcept {
-    const std::size_t n = std::min(simple, job_bundle::most);
-    job_bundle& b = bundle_of(j);
-    for (std::size_t i = 0; i < n; ++i) b.jobs[i] = younger.back(i + 1);
-    b.jobs[n] = simple > n ? younger.back(n + 1) : nullptr;
+  /// So many are older, and at least so many of the next younger ones `simple`.
+  static void lead(job& j, std::size_t older, std::size_t simple, const seen& younger) noexcept {
+    const job_bundle b(j);
+    if (b.room() == 0 || older % (b.room() + 1) != 0) return;
+    const std::size_t n = std::min<std::size_t>(simple, b.room());
+    for (std::size_t i = 0; i < n; ++i) b[i] = younger.back(i + 1);
+    b[n] = simple > n ? younger.back(n + 1) : nullptr;
     j.leads = n & job_bundle::most;
   }
 };

@@ -195,10 +195,15 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
       if (surplus) --workers_;
       rest = settle(wakes);
     }
-    if (j != nullptr) learn_gap(idle_since);
+    bool recall = false;
+    if (j != nullptr) {
+      learn_gap(idle_since);
+      recall = may_pick_at_once() && take_few(me, *j, carrier::current());
+    }
     if (j != nullptr || surplus || finished != nullptr || rest || !wakes.empty()) {
       if (!at_once) open_inbox();
       lock_.unlock();
+      if (recall) recall_later();
       if (signal) signal->close();
       after_settling(wakes, rest);
       if (finished != nullptr) hand_in_end(*std::exchange(finished, nullptr), v);

@@ -11,6 +11,7 @@
 //                                                             taken after the pool's
 //   the function and the result    whoever runs it; after that, once done_, the future
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -48,8 +49,6 @@ struct job_extras {
 
 /// What is recycled is of this size: function and result have what job, or awaited_job, leaves.
 inline constexpr std::size_t job_block_size = 256;
-/// What is no larger than this leaves room in it for a bundle of addresses (pool/handful.hpp).
-inline constexpr std::size_t job_lead_size = 128;
 
 /// Memory for jobs, kept when it is given back.
 [[nodiscard]] void* allocate_job(std::size_t size);
@@ -106,10 +105,10 @@ class job : public shared_object {
   const bool posted : 1;
   bool wants_context : 1 = false;
   bool wants_state : 1 = false;
-  bool is_free : 1 = true;     // it has no cost
-  bool is_small : 1 = false;   // its block is no larger than the recycled ones
-  bool is_simple : 1 = false;  // posted, and there is nothing to be done when it is over
-  bool may_lead : 1 = false;   // and its block has room for the addresses of others
+  bool is_free : 1 = true;         // it has no cost
+  bool is_small : 1 = false;       // its block is no larger than the recycled ones
+  bool is_simple : 1 = false;      // posted, and there is nothing to be done when it is over
+  std::uint8_t lead_room : 2 = 0;  // for others' addresses in its block (pool/handful.hpp)
   job* next = nullptr;
   job* prev = nullptr;
   std::int64_t since = 0;  // when it was queued; while it runs, when it started
@@ -282,8 +281,11 @@ class function_job final : public Base {
     this->wants_state = takes_state<F, State>;
     this->is_small = sizeof(function_job) <= job_block_size;
     this->is_simple = std::same_as<Base, job>;
-    this->may_lead = std::same_as<Base, job> && sizeof(function_job) <= job_lead_size &&
-                     alignof(function_job) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+    if constexpr (std::same_as<Base, job> &&
+                  alignof(function_job) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+      constexpr std::size_t left = job_block_size - std::min(sizeof(function_job), job_block_size);
+      this->lead_room = left >= 128 ? 3 : left >= 64 ? 2 : left >= 32 ? 1 : 0;  // 16, 8, 4 of them
+    }
   }
   std::exception_ptr attempt(const context& ctx, void* mine) noexcept override {
     try {
