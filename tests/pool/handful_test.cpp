@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Small jobs whose order is of no account: workers take several at a time, and nobody is to notice.
 // Here all jobs are small.
+#include <array>
 #include <atomic>
 #include <functional>
 #include <numeric>
@@ -31,7 +32,8 @@ constexpr int in_a_hand = 5;  // the number of a job that is in one, and neither
 class full_pool {
  public:
   explicit full_pool(int workers, start_order order = start_order::any)
-      : pool_({.workers = workers, .queue = 256, .order = order}) {
+      : pool_(
+            {.workers = workers, .queue = 256, .order = order, .on_uncaught = [](const auto&) {}}) {
     for (int i = 0; i < many; ++i) pool_.post([] {});
     pool_.wait();
     warm_ = pool_.stats().done;
@@ -279,8 +281,8 @@ WEIR_RULE(handful_test, what_waits_behind_a_job_that_waits_is_let_go_while_all_o
     const channel<int> said;
     std::atomic<bool> over{false};
     std::function<void()> again = [&] {
-      if (!over) p.get().post(again);
-      yield();  // so that time passes where it is not the clock's
+      if (!over) (void)p.get().submit(again);  // is in no handful
+      yield();                                 // so that time passes where it is not the clock's
     };
     for (int n = 0; n < many; ++n) {
       p.post(n, [&, said, n] {
@@ -314,20 +316,40 @@ WEIR_RULE(handful_test, a_job_may_wait_for_all_others) {
   });
 }
 
-WEIR_RULE(handful_test, jobs_with_a_result_are_among_them) {
+WEIR_RULE(handful_test, jobs_with_a_result_are_among_them_and_may_be_run_before_their_time) {
   crew_.run([] {
     full_pool p(2);
     std::vector<future<int>> results;
     for (int n = 0; n < many; ++n) {
-      p.post(n, [] {});
-      if (n % 7 == 3) results.push_back(p.get().submit([n] { return n; }));
+      p.post(n, [&results, n] {
+        if (n != 0) return;
+        EXPECT_EQ(results.back().get(), many - 3);  // it runs that one itself
+      });
+      if (n % 7 == 6) results.push_back(p.get().submit([n] { return n; }));
     }
     p.run_all();
-    int n = 3;
-    for (auto& r : results) {
-      EXPECT_EQ(r.get(), n);
-      n += 7;
+    results.pop_back();
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      EXPECT_EQ(results[i].get(), static_cast<int>(7 * i + 6));
     }
+    p.expect_once(0, many);
+  });
+}
+
+WEIR_RULE(handful_test, jobs_of_all_sizes_may_come_back_while_the_next_ones_are_in_a_hand) {
+  crew_.run([] {
+    full_pool p(2);
+    for (int n = 0; n < many; ++n) {
+      const std::array<char, 70> large{};
+      if (n % 8 == 1 && n % 16 != 1) {
+        p.post(n, [large] { EXPECT_EQ(large[0], 0); });
+      } else {
+        p.post(n, [n] {
+          if (n % 16 == 4) throw std::runtime_error("as it should");  // with the rest in its hand
+        });
+      }
+    }
+    p.run_all();
     p.expect_once(0, many);
   });
 }
