@@ -177,8 +177,8 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   wake_batch wakes;
   lock_.lock();
   close_inbox();
-  if (!may_wait) take_back_all();  // P7
   if (may_wait && own == nullptr && !has_room(j) && may_hold_on()) hold_on();
+  if (!has_room(j)) take_back_all();  // P7
   ++submitted_;
   ++operations_;
   check_alive(j, own);
@@ -190,7 +190,8 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
     // The job may end this pool while we are at it.
     const auto keep = rest || !dropped.empty() ? ref<pool_core>::share(this) : ref<pool_core>();
     unlock();
-    after_settling(wakes, rest);
+    wakes.wake_all();
+    if (rest) do_rest(rest);
     give_up(dropped, errc::dropped);
     return true;
   }

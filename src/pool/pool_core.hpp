@@ -17,17 +17,16 @@
 //   P2  while a submitter waits there is no room for its job; they are served in order.
 //   P3  a job is in one place: its priority's queue, a handful, a worker's current, running_ or
 //       retrying_, as its state says, which in a handful is `queued` also for the one that runs.
-//   P4  submitted == depth + waiting + retrying + running + done + failed + cancelled + rejected
-//       + dropped.
+//   P4  with all of the pool, submitted == depth + waiting + retrying + running + done + failed
+//       + cancelled + rejected + dropped.
 //   P5  the inbox is open only while all workers there should be are there, and one is on its way,
 //       or none idle: who is busy looks when its job is over. And while nothing else is to be done
 //       for one more job; the places are what the queue has left.
 //   P6  a handful is taken only while all workers there should be are there, and one is on its way,
 //       or none idle; and who becomes idle takes all of them back first. So nobody is idle while a
 //       job waits in one. Otherwise that lasts as long as the jobs before it, or until recall().
-//   P7  whether there is room is asked with all jobs of handfuls counted as queued, also those that
-//       have begun: who can wait, or run its job itself, need not take them back for that. Where a
-//       full queue has other consequences there are no handfuls; try_submit takes them back.
+//   P7  all jobs of handfuls have their places in the queue, also those that have begun: who finds
+//       none takes them back before it says so. While a submitter waits there are no handfuls.
 
 #include <array>
 #include <cstdint>
@@ -280,7 +279,7 @@ class pool_core : public shared_object {
   [[nodiscard]] job* next_job(pool_worker& me, job* finished, verdict v, bool first);
   [[nodiscard]] job* next_of_all(pool_worker& me, job* finished, verdict v, bool first);
   [[nodiscard]] job* next_of_few(pool_worker& me, job*& finished) noexcept;
-  [[nodiscard]] job* next_at_once(pool_worker& me, job*& finished, carrier* c);
+  [[nodiscard]] job* next_at_once(pool_worker& me, job*& finished, const carrier* c);
   void recall_later() noexcept;
   void recall() noexcept;
   void begin_after_wait(time_ns idle_since);

@@ -260,7 +260,7 @@ inline bool pool_core::drained() const noexcept {
 }
 
 inline bool pool_core::one_is_enough() const noexcept {
-  return waking_ > 0 && depth_ + retrying_count_ < options_.queue && is_free(options_.queue_cost);
+  return waking_ > 0 && places_used() < options_.queue && is_free(options_.queue_cost);
 }
 
 /// The worker's short way to a job that is in the queue, if nobody else is concerned. The inbox may

@@ -263,7 +263,7 @@ inline bool pool_core::lets_others(pool_worker& me, const carrier* c) const noex
 /// How most of it goes, where nobody waits for the finished job: it is handed in, and the next
 /// taken. Null if there is none at once; it is handed in all the same (and null), or nothing has
 /// been done.
-inline job* pool_core::next_at_once(pool_worker& me, job*& finished, carrier* c) {
+inline job* pool_core::next_at_once(pool_worker& me, job*& finished, const carrier* c) {
   if (depth_ == 0) return nullptr;  // most likely
   lock_.lock();
   if (!may_pick_at_once()) {
@@ -285,7 +285,7 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished, carrier* c)
   } else {
     std::exchange(finished, nullptr)->release();
   }
-  if (others_first) c->yield_current();
+  if (others_first) carrier::current()->yield_current();
   return j;
 }
 

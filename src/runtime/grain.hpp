@@ -38,8 +38,8 @@ class grain_meter {
     const std::int64_t switches = this->switches();
     const time_ns spent = std::max<time_ns>(now - since_, 0);
     const std::int64_t events = std::max<std::int64_t>(switches + operations_, 1);
-    mean_ = spent / events;
-    coarse_ = mean_ >= coarse_ns;
+    mean_ = spent / std::max<std::int64_t>(switches, 1);
+    coarse_ = spent / events >= coarse_ns;
     // The window that would have taken window_ns at this pace, at most four times as long as the
     // last.
     const std::int64_t fitting = switches * window_ns / std::max<time_ns>(spent, 1);
@@ -51,7 +51,7 @@ class grain_meter {
   /// another kind.
   void restart(time_ns now) noexcept { open(now, 1); }
   [[nodiscard]] bool coarse() const noexcept { return coarse_; }
-  /// Time per event in the last window; `never` before the first.
+  /// Time per switch, without operations, in the last window; `never` before the first.
   [[nodiscard]] time_ns mean() const noexcept { return mean_; }
   /// The time, as of the beginning of the window: some 20 µs ago, or one switch.
   [[nodiscard]] time_ns now_about() const noexcept { return since_; }
