@@ -337,4 +337,22 @@ WEIR_RULE(ticker_test, r91_a_period_that_is_not_positive_throws) {
   });
 }
 
+TEST(timer_end_test, what_fires_as_its_runtime_ends_leaves_nothing_behind) {
+  for (int i = 0; i < turns(2000); ++i) {
+    const auto held = std::make_shared<int>(0);
+    {
+      runtime rt{{.carriers = 4}};
+      rt.run([&] {
+        const wait_group all;  // so that other carriers are there, and idle
+        for (int t = 0; t < 8; ++t) all.go([] { blocking([] {}); });
+        all.wait();
+        for (int t = 0; t < 4; ++t) {
+          (void)after_func(std::chrono::microseconds(i % 64), [held] {});
+        }
+      });
+    }
+    ASSERT_EQ(held.use_count(), 1) << "round " << i;
+  }
+}
+
 }  // namespace

@@ -48,6 +48,7 @@
 #include "runtime/reluctance.hpp"
 #include "weir/detail/job.hpp"
 #include "weir/pool.hpp"
+#include "weir/timer.hpp"
 #include "weir/trace.hpp"
 
 namespace weir::detail {
@@ -372,6 +373,7 @@ class pool_core : public shared_object {
   reluctance to_hold_on_{6};
   idle_gaps gaps_;
   std::uint64_t seen_ = 0;  // handfuls_ at the last recall()
+  std::optional<timer> recall_timer_;
   pool_worker* crew_ = nullptr;
   job_list running_;  // outside of a worker's loop
   cost queued_cost_;

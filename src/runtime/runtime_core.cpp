@@ -416,6 +416,13 @@ void runtime_core::stop() noexcept {
   }
 }
 
+bool runtime_core::stop_if_drained() noexcept {
+  const std::lock_guard lock(last_start);
+  if (live_tasks() != 0) return false;
+  stop();
+  return true;
+}
+
 bool runtime_core::wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept {
   const carrier* me = carrier::current();
   const int mine = me != nullptr && &me->rt == this ? 1 : 0;

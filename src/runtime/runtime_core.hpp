@@ -129,6 +129,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   }
   /// No carrier takes up another task; they end as soon as they notice.
   void stop() noexcept;
+  /// The same if there is no task, and none is being started by a timer.
+  [[nodiscard]] bool stop_if_drained() noexcept;
   /// Waits until every carrier but this thread's has ended, or until `deadline`; whether they have.
   bool wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept;
   /// After stop(): joins the carriers, except this thread.
@@ -166,6 +168,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
 
   // Who waits for the last task to end (sync/runtime.cpp).
   spin_lock drain_lock;  // guards drain_waiters
+  // Held by a timer that starts a task while nobody else need be running, and by who finds that
+  // there is none and stops: what was started then would be left where it is.
+  spin_lock last_start;
   wait_list drain_waiters;
 
  private:

@@ -40,20 +40,22 @@ bool runtime::shutdown(const context& ctx) {
   core.check_fork();
   core.begin_shutdown();
   bool drained = true;
-  core.drain_lock.lock();
-  if (core.live_tasks() == 0) {
-    core.drain_lock.unlock();
-  } else {
-    wait_node node;
-    drained = wait_in(core.drain_lock, core.drain_waiters, node, &ctx,
-                      {.kind = &shutdown_wait, .object = &core});
-  }
+  do {
+    core.drain_lock.lock();
+    if (core.live_tasks() == 0) {
+      core.drain_lock.unlock();
+    } else {
+      wait_node node;
+      drained = wait_in(core.drain_lock, core.drain_waiters, node, &ctx,
+                        {.kind = &shutdown_wait, .object = &core});
+    }
+  } while (drained && !core.stop_if_drained());
   if (drained) {
     ordered_after(&core.ids);
   } else {
     core.abandon();
+    core.stop();
   }
-  core.stop();
   core.timers->close();
   return drained;
 }

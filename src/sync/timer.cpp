@@ -87,7 +87,10 @@ class timer_state final : public shared_object, public timer_entry, private time
 
   void finish() override {
     const auto self = ref<timer_state>::adopt(this);
-    go("after_func", f_);
+    runtime_core& core = runtime_core::current();
+    if (core.directed_by != nullptr) return go("after_func", f_);
+    const std::lock_guard lock(core.last_start);
+    if (!core.stopping()) go("after_func", f_);
   }
 
   /// What is left to do when its runtime ends: nothing is called, the reference goes. The timer may
