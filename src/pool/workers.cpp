@@ -249,8 +249,10 @@ inline job* pool_core::next_of_few(pool_worker& me, job*& finished) noexcept {
 }
 
 /// Under the lock: the queue runs low, and tasks wait for this carrier, one of which may be who
-/// fills it. Once, that is: now they get their turn, before all have nothing to do.
+/// fills it. Once, that is: now they get their turn, before all have nothing to do. (Only beside
+/// handfuls: where each job is taken from the queue, 1 us jobs lose 3 % by it.)
 inline bool pool_core::lets_others(pool_worker& me, const carrier* c) const noexcept {
+  if (!may_take_few_) return false;
   if (depth_ > low_) {
     me.has_let_others = false;
   } else if (!me.has_let_others && c != nullptr && c->lane.count() > 0 &&
