@@ -54,8 +54,10 @@ class full_pool {
       f();
     });
   }
-  void post_all() {
-    for (int n = 0; n < many; ++n) post(n, [] {});
+  /// All of them; each goes on with f(n).
+  template <class F>
+  void post_all(F f) {
+    for (int n = 0; n < many; ++n) post(n, [f, n] { f(n); });
   }
   void release() const { open_.close(); }
   /// To the end. (While somebody is in wait() there are no handfuls.)
@@ -90,7 +92,7 @@ class full_pool {
 WEIR_RULE(handful_test, each_job_runs_once) {
   crew_.run([] {
     full_pool p(3);
-    p.post_all();
+    p.post_all([](int) {});
     p.run_all();
     p.expect_once(0, many);
   });
@@ -100,9 +102,7 @@ WEIR_RULE(handful_test, one_worker_runs_them_in_order) {
   crew_.run([] {
     full_pool p(1);
     std::vector<int> order;
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&order, n] { order.push_back(n); });
-    }
+    p.post_all([&order](int n) { order.push_back(n); });
     p.run_all();
     std::vector<int> expected(many);
     std::iota(expected.begin(), expected.end(), 0);
@@ -114,12 +114,10 @@ WEIR_RULE(handful_test, the_order_stays_when_all_are_taken_back) {
   crew_.run([] {
     full_pool p(1);
     std::vector<int> order;
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, n] {
-        order.push_back(n);
-        if (n % 7 == 3) (void)p.get().stats();  // has all of the pool
-      });
-    }
+    p.post_all([&](int n) {
+      order.push_back(n);
+      if (n % 7 == 3) (void)p.get().stats();  // has all of the pool
+    });
     p.run_all();
     EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
     EXPECT_EQ(order.size(), std::size_t{many});
@@ -129,16 +127,14 @@ WEIR_RULE(handful_test, the_order_stays_when_all_are_taken_back) {
 WEIR_RULE(handful_test, statistics_are_exact_in_the_middle_of_one) {
   crew_.run([] {
     full_pool p(1);
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&p, n] {
-        if (n % 5 != 2) return;
-        const pool_stats s = p.get().stats();
-        EXPECT_EQ(p.done(1), static_cast<std::uint64_t>(n));
-        EXPECT_EQ(s.running, 1U);
-        EXPECT_EQ(s.depth, static_cast<std::uint64_t>(many - 1 - n));
-        EXPECT_EQ(s.submitted, s.done + s.running + s.depth);
-      });
-    }
+    p.post_all([&p](int n) {
+      if (n % 5 != 2) return;
+      const pool_stats s = p.get().stats();
+      EXPECT_EQ(p.done(1), static_cast<std::uint64_t>(n));
+      EXPECT_EQ(s.running, 1U);
+      EXPECT_EQ(s.depth, static_cast<std::uint64_t>(many - 1 - n));
+      EXPECT_EQ(s.submitted, s.done + s.running + s.depth);
+    });
     p.run_all();
     EXPECT_EQ(p.done(1), std::uint64_t{many});
   });
@@ -147,7 +143,7 @@ WEIR_RULE(handful_test, statistics_are_exact_in_the_middle_of_one) {
 WEIR_RULE(handful_test, statistics_add_up_while_others_are_in_one) {
   crew_.run([&] {
     full_pool p(2);
-    p.post_all();
+    p.post_all([](int) {});
     p.release();
     pool_stats s;
     do {
@@ -165,11 +161,9 @@ WEIR_RULE(handful_test, stop_returns_what_has_not_begun) {
     full_pool p(1);
     unrun_jobs rest;
     constexpr int last = 20;
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, n] {
-        if (n == last) rest = p.get().stop();
-      });
-    }
+    p.post_all([&](int n) {
+      if (n == last) rest = p.get().stop();
+    });
     p.run_all(last + 1);
     EXPECT_EQ(rest.size(), std::size_t{many - 1 - last});
     p.expect_once(0, last + 1);
@@ -183,11 +177,9 @@ WEIR_RULE(handful_test, nothing_begins_while_the_pool_is_paused) {
   crew_.run([] {
     full_pool p(1);
     constexpr int last = 20;
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, n] {
-        if (n == last) p.get().pause();
-      });
-    }
+    p.post_all([&](int n) {
+      if (n == last) p.get().pause();
+    });
     p.release();
     until([&] { return p.get().stats().running == 0; });
     EXPECT_EQ(p.last(), last);
@@ -243,12 +235,10 @@ WEIR_RULE(handful_test, who_becomes_idle_takes_what_waits_behind_a_job_that_wait
   crew_.run([] {
     full_pool p(2);
     const channel<int> said;
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [said, n] {
-        if (n == in_a_hand) (void)said.receive();
-        if (n == in_a_hand + 1) said.close();
-      });
-    }
+    p.post_all([said](int n) {
+      if (n == in_a_hand) (void)said.receive();
+      if (n == in_a_hand + 1) said.close();
+    });
     p.run_all();
     p.expect_once(0, many);
   });
@@ -260,15 +250,13 @@ TEST(handful, who_becomes_idle_does_not_wait_until_it_is_let_go) {
     full_pool p(2);
     const channel<int> said;
     bool in_time = false;
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, said, n] {
-        if (n == in_a_hand) {
-          in_time = select(on_receive(said), after(1us)) == 0;  // that is after 1 ms or more
-        } else if (n == in_a_hand + 1) {
-          said.close();
-        }
-      });
-    }
+    p.post_all([&, said](int n) {
+      if (n == in_a_hand) {
+        in_time = select(on_receive(said), after(1us)) == 0;  // that is after 1 ms or more
+      } else if (n == in_a_hand + 1) {
+        said.close();
+      }
+    });
     p.run_all();
     EXPECT_TRUE(in_time);
   });
@@ -283,18 +271,16 @@ WEIR_RULE(handful_test, what_waits_behind_a_job_that_waits_is_let_go_while_all_o
       if (!over) (void)p.get().submit(again);  // is in no handful
       yield();                                 // so that time passes where it is not the clock's
     };
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, said, n] {
-        if (n == in_a_hand) {
-          (void)said.receive();
-        } else if (n == in_a_hand + 1) {
-          over = true;
-          said.close();
-        } else if (n > 2 * in_a_hand) {
-          again();
-        }
-      });
-    }
+    p.post_all([&, said](int n) {
+      if (n == in_a_hand) {
+        (void)said.receive();
+      } else if (n == in_a_hand + 1) {
+        over = true;
+        said.close();
+      } else if (n > 2 * in_a_hand) {
+        again();
+      }
+    });
     p.release();
     until([&] { return over.load(); });
     p.get().wait();
@@ -307,9 +293,7 @@ WEIR_RULE(handful_test, a_job_may_wait_for_all_others) {
     full_pool p(2);
     const wait_group others;
     others.add(many - 1);
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [others, n] { n == in_a_hand ? others.wait() : others.done(); });
-    }
+    p.post_all([others](int n) { n == in_a_hand ? others.wait() : others.done(); });
     p.run_all();
     p.expect_once(0, many);
   });
@@ -356,11 +340,9 @@ WEIR_RULE(handful_test, a_job_in_one_may_submit_and_wait_for_a_job) {
   crew_.run([] {
     full_pool p(2);
     std::atomic<int> sum{0};
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, n] {
-        if (n % 10 == 5) sum += p.get().submit([] { return 1; }).get();
-      });
-    }
+    p.post_all([&](int n) {
+      if (n % 10 == 5) sum += p.get().submit([] { return 1; }).get();
+    });
     p.run_all();
     EXPECT_EQ(sum, many / 10);
     p.expect_once(0, many);
@@ -370,11 +352,9 @@ WEIR_RULE(handful_test, a_job_in_one_may_submit_and_wait_for_a_job) {
 WEIR_RULE(handful_test, a_job_in_one_may_wait_for_the_pool) {
   crew_.run([] {
     full_pool p(2);
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, n] {
-        if (n % 30 == 10) p.get().wait();
-      });
-    }
+    p.post_all([&](int n) {
+      if (n % 30 == 10) p.get().wait();
+    });
     p.run_all();
     p.expect_once(0, many);
   });
@@ -383,11 +363,9 @@ WEIR_RULE(handful_test, a_job_in_one_may_wait_for_the_pool) {
 WEIR_RULE(handful_test, the_crew_may_change_meanwhile) {
   crew_.run([] {
     full_pool p(3);
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, n] {
-        if (n % 20 == 7) p.get().resize(1 + n / 20 % 3);
-      });
-    }
+    p.post_all([&](int n) {
+      if (n % 20 == 7) p.get().resize(1 + n / 20 % 3);
+    });
     p.run_all();
     p.expect_once(0, many);
   });
@@ -417,13 +395,11 @@ WEIR_RULE(handful_test, try_submit_finds_all_the_room_that_there_is) {
   crew_.run([] {
     full_pool p(1);
     int more = 0;
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, n] {
-        if (n != in_a_hand + 3) return;
-        while (p.get().try_submit([] {})) ++more;
-        EXPECT_EQ(p.get().stats().depth, 256U);
-      });
-    }
+    p.post_all([&](int n) {
+      if (n != in_a_hand + 3) return;
+      while (p.get().try_submit([] {})) ++more;
+      EXPECT_EQ(p.get().stats().depth, 256U);
+    });
     p.run_all();
     EXPECT_EQ(more, 256 - (many - 1 - (in_a_hand + 3)));
   });
@@ -435,19 +411,17 @@ WEIR_RULE(handful_test, what_is_in_a_hand_has_its_place_in_the_queue) {
     constexpr int last = 20;
     constexpr int waiting = many - 1 - last;
     int taken = 0;
-    for (int n = 0; n < many; ++n) {
-      p.post(n, [&, n] {
-        if (n != last) return;
-        bool here = true;  // as long as this job runs
-        for (int i = 0; i < 300; ++i) {
-          bool ran_at_once = false;
-          p.get().post([&] { ran_at_once = here; });
-          if (!ran_at_once) ++taken;  // there was room
-        }
-        (void)p.get().stop();
-        here = false;
-      });
-    }
+    p.post_all([&](int n) {
+      if (n != last) return;
+      bool here = true;  // as long as this job runs
+      for (int i = 0; i < 300; ++i) {
+        bool ran_at_once = false;
+        p.get().post([&] { ran_at_once = here; });
+        if (!ran_at_once) ++taken;  // there was room
+      }
+      (void)p.get().stop();
+      here = false;
+    });
     p.run_all(last + 1);
     EXPECT_EQ(taken, 256 - waiting);
   });
