@@ -53,7 +53,9 @@ enum class start_order {
               ///< them one after the other: a tenth faster. What it has not begun goes to whoever
               ///< becomes idle, so no job waits for a free worker. But such jobs must not wait for
               ///< each other: of two workers each could be in one that waits, with the one that it
-              ///< waits for in the queue. (To get() a future is no such wait.)
+              ///< waits for in the queue. (To get() a future is no such wait.) Of no effect where
+              ///< there is something to be done for each job (.timings, .tracer, .rate, .timeout,
+              ///< .brake), with another .when_full than block, and with host::threads.
 };
 
 /// Which queued jobs go first. One that has been passed over 16 times by a higher priority is next
