@@ -41,11 +41,9 @@ void pool_core::take_back_handfuls(std::uint64_t up_to) noexcept {
 /// Looks after handfuls, for as long as there are any.
 void pool_core::recall_later() noexcept {
   try {
-    const timer t = weir::after_func(recall_period, [link = link_] {
+    weir::after_func(recall_period, [link = link_] {
       if (const ref<pool_core> core = link->core()) core->recall();
     });
-    const std::lock_guard lock(lock_);
-    recall_timer_ = t;
   } catch (...) {  // no memory for a timer: now, and the next handful tries again
     const std::lock_guard all(*this);
     recalling_ = false;
@@ -55,10 +53,9 @@ void pool_core::recall_later() noexcept {
 /// Takes back what was a worker's at the last look already.
 void pool_core::recall() noexcept {
   wake_batch wakes;
-  lock_.lock();
-  close_inbox();
+  lock_queue();
   take_back_handfuls(std::exchange(seen_, handfuls_));
-  recalling_ = holders_ != nullptr && !closed_;  // after close() there are no others
+  recalling_ = holders_ != nullptr;
   const bool again = recalling_;
   const todo rest = settle(wakes);
   unlock();

@@ -166,8 +166,7 @@ void pool_core::hold_on() noexcept {
   unlock();
   const std::int64_t few = options_.queue - options_.queue / 16;
   spin_until(where_.clock, hold_on_ns, [&] { return depth_ <= few; });
-  lock_.lock();
-  close_inbox();
+  lock_queue();
   to_hold_on_.learn(depth_ <= few);
 }
 
@@ -175,8 +174,7 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   job& j = *given;
   job_frame* const own = frame_here();
   wake_batch wakes;
-  lock_.lock();
-  close_inbox();
+  lock_queue();
   if (may_wait && own == nullptr && !has_room(j) && may_hold_on()) hold_on();
   if (!has_room(j)) take_back_all();  // P7
   ++submitted_;

@@ -48,7 +48,6 @@
 #include "runtime/reluctance.hpp"
 #include "weir/detail/job.hpp"
 #include "weir/pool.hpp"
-#include "weir/timer.hpp"
 #include "weir/trace.hpp"
 
 namespace weir::detail {
@@ -170,10 +169,14 @@ class pool_core : public shared_object {
   pool_core(cancellable_context own, pool_options options, make_state make);
   ~pool_core() override;
 
-  // All of the pool.
-  void lock() noexcept {
+  // The queue, without what is in handfuls.
+  void lock_queue() noexcept {
     lock_.lock();
     close_inbox();
+  }
+  // All of the pool.
+  void lock() noexcept {
+    lock_queue();
     take_back_all();
   }
   void unlock() noexcept {
@@ -191,10 +194,10 @@ class pool_core : public shared_object {
   }
   void take_back_handfuls(std::uint64_t up_to) noexcept;
   void take_back(pool_worker& from) noexcept;
-  void end_few(pool_worker& me, const carrier* c) noexcept;
+  void end_few(pool_worker& me) noexcept;
   [[nodiscard]] bool are_small(const carrier* c) const noexcept;
-  [[nodiscard]] bool take_few(pool_worker& me, job& first, const carrier* c) noexcept;
-  [[nodiscard]] bool lets_others(pool_worker& me, const carrier* c) const noexcept;
+  [[nodiscard]] bool take_few(pool_worker& me, job& first) noexcept;
+  [[nodiscard]] bool lets_others(pool_worker& me) const noexcept;
   void note_grain() noexcept;
   [[nodiscard]] bool may_start(const job& j) const noexcept;
   [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && running_count_ == 0; }
@@ -280,7 +283,7 @@ class pool_core : public shared_object {
   [[nodiscard]] job* next_job(pool_worker& me, job* finished, verdict v, bool first);
   [[nodiscard]] job* next_of_all(pool_worker& me, job* finished, verdict v, bool first);
   [[nodiscard]] job* next_of_few(pool_worker& me, job*& finished) noexcept;
-  [[nodiscard]] job* next_at_once(pool_worker& me, job*& finished, const carrier* c);
+  [[nodiscard]] job* next_at_once(pool_worker& me, job*& finished);
   void recall_later() noexcept;
   void recall() noexcept;
   void begin_after_wait(time_ns idle_since);
@@ -373,7 +376,6 @@ class pool_core : public shared_object {
   reluctance to_hold_on_{6};
   idle_gaps gaps_;
   std::uint64_t seen_ = 0;  // handfuls_ at the last recall()
-  std::optional<timer> recall_timer_;
   pool_worker* crew_ = nullptr;
   job_list running_;  // outside of a worker's loop
   cost queued_cost_;

@@ -242,13 +242,6 @@ void pool_core::join() {
     const std::lock_guard lock(lock_);
     threads.swap(threads_);
   }
-  std::optional<timer> recall_timer;
-  {
-    const std::lock_guard lock(lock_);
-    recall_timer.swap(recall_timer_);
-  }
-  // Its runtime may end next: there is nothing left for it to do.
-  if (recall_timer) (void)recall_timer->stop();
   for (std::thread& t : threads) {
     if (inside) {
       t.detach();  // this job's own worker is among them; it ends by itself

@@ -128,7 +128,7 @@ inline job* pool_core::pick(pool_worker* by) noexcept {
 inline job* pool_core::pick_of_all(pool_worker* by) noexcept {
   job* const j = pick(by);
   if (j != nullptr || holders_ == nullptr) return j;
-  take_back_handfuls(handfuls_);
+  take_back_all();
   return pick(by);
 }
 
@@ -183,8 +183,9 @@ inline bool pool_core::are_small(const carrier* c) const noexcept {
 }
 
 /// After pick(): those that `first` leads leave the queue with it. True: a recall() is wanted.
-inline bool pool_core::take_few(pool_worker& me, job& first, const carrier* c) noexcept {
+inline bool pool_core::take_few(pool_worker& me, job& first) noexcept {
   if (!may_take_few_) return false;
+  const carrier* const c = carrier::current();
   const bool small = are_small(c);
   if (small_ != small) small_ = small;
   // As many have to be left, or others would soon take them back.
@@ -224,11 +225,12 @@ inline void pool_core::take_back(pool_worker& from) noexcept {
   from.current = &current;
 }
 
-/// The worker, which is on c, is through with its own, if it had any. (Under a director every step
-/// looks as if it had waited.)
-inline void pool_core::end_few(pool_worker& me, const carrier* c) noexcept {
+/// The worker is through with its own, if it had any. (Under a director every step looks as if it
+/// had waited.)
+inline void pool_core::end_few(pool_worker& me) noexcept {
+  if (me.few_where == nullptr) return;
   const carrier* const where = std::exchange(me.few_where, nullptr);
-  if (where == nullptr) return;
+  const carrier* const c = carrier::current();
   if (where == c && me.few_since == c->task_switches()) {
     trust_.has_run();
   } else if (where_.directed_by == nullptr) {

@@ -165,7 +165,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
       carrier::current()->yield_current();
     } else if (finished->posted && v == verdict::done) {
       if (job* const j = next_of_few(me, finished)) return j;
-      if (job* const j = next_at_once(me, finished, c)) return j;
+      if (job* const j = next_at_once(me, finished)) return j;
     }
   }
   return next_of_all(me, finished, v, first);
@@ -180,7 +180,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     std::optional<channel<std::monostate>> signal;
     lock_.lock();
     me.lock_travels = lock_.changes_hands();
-    end_few(me, carrier::current());
+    end_few(me);
     if (finished != nullptr) settle_finished(*finished, &me, v, wakes, signal);
     job* j = !first && may_pick_at_once() ? pick(&me) : nullptr;
     const bool at_once = j != nullptr;
@@ -198,7 +198,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     bool recall = false;
     if (j != nullptr) {
       learn_gap(idle_since);
-      recall = may_pick_at_once() && take_few(me, *j, carrier::current());
+      recall = may_pick_at_once() && take_few(me, *j);
     }
     if (j != nullptr || surplus || finished != nullptr || rest || !wakes.empty()) {
       if (!at_once) open_inbox();
@@ -251,8 +251,9 @@ inline job* pool_core::next_of_few(pool_worker& me, job*& finished) noexcept {
 /// Under the lock: the queue runs low, and tasks wait for this carrier, one of which may be who
 /// fills it. Once, that is: now they get their turn, before all have nothing to do. (Only beside
 /// handfuls: where each job is taken from the queue, 1 us jobs lose 3 % by it.)
-inline bool pool_core::lets_others(pool_worker& me, const carrier* c) const noexcept {
+inline bool pool_core::lets_others(pool_worker& me) const noexcept {
   if (!may_take_few_) return false;
+  const carrier* const c = carrier::current();
   if (depth_ > low_) {
     me.has_let_others = false;
   } else if (!me.has_let_others && c != nullptr && c->lane.count() > 0 &&
@@ -265,18 +266,18 @@ inline bool pool_core::lets_others(pool_worker& me, const carrier* c) const noex
 /// How most of it goes, where nobody waits for the finished job: it is handed in, and the next
 /// taken. Null if there is none at once; it is handed in all the same (and null), or nothing has
 /// been done.
-inline job* pool_core::next_at_once(pool_worker& me, job*& finished, const carrier* c) {
+inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
   if (depth_ == 0) return nullptr;  // most likely
   lock_.lock();
   if (!may_pick_at_once()) {
     lock_.unlock();
     return nullptr;
   }
-  end_few(me, c);
+  end_few(me);
   retire(*finished, &me, verdict::done);
-  const bool others_first = lets_others(me, c);
+  const bool others_first = lets_others(me);
   job* const j = others_first ? nullptr : pick(&me);
-  const bool recall = j != nullptr && take_few(me, *j, c);
+  const bool recall = j != nullptr && take_few(me, *j);
   me.lock_travels = lock_.changes_hands();
   lock_.unlock();
   if (recall) [[unlikely]]
@@ -386,9 +387,8 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
 void pool_core::hand_in(job& j, pool_worker* by, verdict v) {
   wake_batch wakes;
   std::optional<channel<std::monostate>> signal;
-  lock_.lock();
-  close_inbox();
-  if (by != nullptr) end_few(*by, carrier::current());
+  lock_queue();
+  if (by != nullptr) end_few(*by);
   settle_finished(j, by, v, wakes, signal);
   const todo rest = settle(wakes);
   unlock();

@@ -168,10 +168,10 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
 
   // Who waits for the last task to end (sync/runtime.cpp).
   spin_lock drain_lock;  // guards drain_waiters
-  // Held by a timer that starts a task while nobody else need be running, and by who finds that
-  // there is none and stops: what was started then would be left where it is.
-  spin_lock last_start;
   wait_list drain_waiters;
+  // Guards the step from no task at all to stop(): what a timer starts comes before that, and is
+  // waited for, or not at all. (Everybody else who starts one is a task, or is refused.)
+  spin_lock last_start;
 
  private:
   void report_if_drained() noexcept;

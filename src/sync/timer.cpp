@@ -88,6 +88,7 @@ class timer_state final : public shared_object, public timer_entry, private time
   void finish() override {
     const auto self = ref<timer_state>::adopt(this);
     runtime_core& core = runtime_core::current();
+    // Under a director this is a task, and go() may switch: no lock then, nor another carrier.
     if (core.directed_by != nullptr) return go("after_func", f_);
     const std::lock_guard lock(core.last_start);
     if (!core.stopping()) go("after_func", f_);
