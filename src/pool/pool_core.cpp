@@ -175,8 +175,10 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   job_frame* const own = frame_here();
   wake_batch wakes;
   lock_queue();
-  if (may_wait && own == nullptr && !has_room(j) && may_hold_on()) hold_on();
-  if (!has_room(j)) take_back_all();  // P7
+  if (!has_room(j)) {
+    if (may_wait && own == nullptr && may_hold_on()) hold_on();
+    if (!has_room(j)) take_back_all();  // P7
+  }
   ++submitted_;
   ++operations_;
   check_alive(j, own);
