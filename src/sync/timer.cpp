@@ -5,6 +5,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "runtime/parking.hpp"
 #include "weir/go.hpp"
@@ -90,8 +91,9 @@ class timer_state final : public shared_object, public timer_entry, private time
     runtime_core& core = runtime_core::current();
     // Under a director this is a task, and go() may switch: no lock then, nor another carrier.
     if (core.directed_by != nullptr) return go("after_func", f_);
+    std::function<void()> f = f_;  // which is the user's code, and so not under the lock
     const std::lock_guard lock(core.last_start);
-    if (!core.stopping()) go("after_func", f_);
+    if (!core.stopping()) go("after_func", std::move(f));
   }
 
   /// What is left to do when its runtime ends: nothing is called, the reference goes. The timer may
