@@ -192,6 +192,8 @@ inline bool pool_core::take_few(pool_worker& me, job& first) noexcept {
   if (!small || first.leads == 0 || depth_ < 2 * std::int64_t{first.leads}) return false;
   if (!trust_.gives_way()) return false;
   const job_bundle rest(first);
+  // Since pick(), which may have woken one that was idle, the next job may have gone to it.
+  if (normal_.front() != rest[0]) return false;
   normal_.remove_up_to(*rest[first.leads - 1U], rest[first.leads]);
   depth_ -= first.leads;
   in_handfuls_ += first.leads;

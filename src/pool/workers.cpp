@@ -22,6 +22,7 @@ namespace weir::detail {
 namespace {
 
 constexpr wait_kind job_wait{"wait for a job of pool"};
+constexpr int directed_looks = 2;  // under a director: how often others may come first
 constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested job should find
 
 [[nodiscard]] std::exception_ptr error_of(std::error_code code) {
@@ -295,8 +296,8 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
 /// Under the lock: the next job is for this worker, which is idle; nobody else is on the way.
 bool pool_core::is_next_in_need() const noexcept {
   // What is queued, and was not picked, may not start yet: to look out for that would not end.
-  return waking_ == 0 && depth_ == 0 && !closed_ && !paused_ && where_.directed_by == nullptr &&
-         !where_.clock.is_virtual();
+  return waking_ == 0 && depth_ == 0 && !closed_ && !paused_ &&
+         (where_.directed_by != nullptr || !where_.clock.is_virtual());
 }
 
 /// Under the lock: a job has come, `since` it was awaited; never: it was not.
@@ -307,7 +308,9 @@ void pool_core::learn_gap(time_ns since) noexcept {
 /// Under the lock, if is_next_in_need(): no task waits for this carrier, and it pays.
 bool pool_core::may_look_out() noexcept {
   const carrier* const c = carrier::current();
-  return (c == nullptr || (c->lane.count() == 0 && !c->has_mail())) && to_look_out_.gives_way();
+  const bool has_time =
+      c == nullptr || where_.directed_by != nullptr || (c->lane.count() == 0 && !c->has_mail());
+  return has_time && to_look_out_.gives_way();
 }
 
 /// Looks out for a job, for a moment. `lock_` is held, and then not. While it lasts this worker is
@@ -319,11 +322,18 @@ void pool_core::look_out() noexcept {
   lock_.unlock();
   const carrier* const c = carrier::current();
   bool comes = false;
-  if (c != nullptr) longest = std::min(longest, where_.timers->next_due() - where_.clock.now());
-  spin_until(where_.clock, longest, [&] {
+  const auto is_over = [&] {
     comes = inbox_.has_any() || depth_ > 0;
-    return comes || closed_ || (c != nullptr && (c->lane.count() > 0 || c->has_mail()));
-  });
+    return comes || closed_;
+  };
+  if (where_.directed_by != nullptr) {
+    for (int i = 0; i < directed_looks && !is_over(); ++i) interruption_point("look out for a job");
+  } else {
+    if (c != nullptr) longest = std::min(longest, where_.timers->next_due() - where_.clock.now());
+    spin_until(where_.clock, longest, [&] {
+      return is_over() || (c != nullptr && (c->lane.count() > 0 || c->has_mail()));
+    });
+  }
   const std::lock_guard all(*this);
   --waking_;
   to_look_out_.learn(comes);

@@ -427,6 +427,24 @@ WEIR_RULE(handful_test, what_is_in_a_hand_has_its_place_in_the_queue) {
   });
 }
 
+/// One worker is on the lookout, and the others are idle: it takes the first of what comes, which
+/// leads the second, and the second goes to an idle one.
+WEIR_RULE(handful_test, what_an_idle_worker_was_given_is_in_no_hand) {
+  crew_.run([] {
+    full_pool p(3);
+    p.release();
+    p.get().wait();
+    constexpr int rounds = 10;
+    for (int n = 0; n < 2 * rounds; n += 2) {
+      p.post(n, [] {});
+      p.post(n + 1, [] {});
+      p.get().submit([] {}).get();  // which nobody leads: so one is left when a handful is taken
+    }
+    p.get().wait();
+    p.expect_once(0, 2 * rounds);
+  });
+}
+
 /// Many producers, many workers, and somebody who has all of the pool again and again.
 TEST(handful, no_job_is_lost_or_run_twice_among_many_threads) {
   const int jobs = turns(40'000);
