@@ -14,7 +14,8 @@
 namespace weir::detail {
 namespace {
 
-constexpr time_ns hold_on_ns = 10'000;
+constexpr time_ns hold_on_ns = 20'000;
+constexpr time_ns hold_on_looks_ns = 1'000;
 constexpr std::int64_t hold_on_queue = 64;  // for less there is not much to gain
 constexpr wait_kind room_wait{"submit to pool", "queued"};
 
@@ -161,13 +162,14 @@ bool pool_core::may_hold_on() noexcept {
 
 /// Gives the workers a moment to make room for many jobs, not only for one: to sleep, and to be
 /// woken for each, costs all of them microseconds. The lock is held, and again. (It does not count
-/// as submitted yet, and pushes in before nobody who waits.)
+/// as submitted yet, and pushes in before nobody who waits.) To look on would take the lock's cache
+/// line from the workers, job for job, and so would to come back for each place.
 void pool_core::hold_on() noexcept {
   unlock();
-  const std::int64_t few = options_.queue - options_.queue / 16;
-  spin_until(where_.clock, hold_on_ns, [&] { return depth_ <= few; });
+  const std::int64_t good = options_.queue - options_.queue / 4;
+  look_until(where_.clock, hold_on_ns, hold_on_looks_ns, [&] { return depth_ <= good; });
   lock_queue();
-  to_hold_on_.learn(depth_ <= few);
+  to_hold_on_.learn(depth_ <= options_.queue - options_.queue / 16);
 }
 
 bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {

@@ -42,4 +42,17 @@ void spin_until(const runtime_clock& clock, time_ns longest, Happened happened) 
   } while (clock.now() < end);
 }
 
+/// The same, with one look in so long: where each takes from who is at work what it works on.
+template <class Happened>
+void look_until(const runtime_clock& clock, time_ns longest, time_ns between, Happened happened) {
+  time_ns now = clock.now();
+  for (const time_ns end = now + longest; now < end && !happened();) {
+    const time_ns next = now + between;
+    do {
+      port::relax();
+      now = clock.now();
+    } while (now < next);
+  }
+}
+
 }  // namespace weir::detail
