@@ -19,7 +19,14 @@ struct __cxa_eh_globals;
 extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
 }  // namespace __cxxabiv1
 
-constinit thread_local weir::detail::relaxed<weir::detail::carrier*> weir_this_carrier{nullptr};
+// Link-time optimisation does not see who asks for it by its name.
+#if defined(__clang__)
+[[gnu::used]]
+#else
+[[gnu::used, gnu::externally_visible]]
+#endif
+constinit thread_local weir::detail::relaxed<weir::detail::carrier*>
+    weir_this_carrier{nullptr};
 
 namespace weir::detail {
 

@@ -53,7 +53,9 @@ case $step in
     ;;
   add_subdirectory)
     copy_project
-    build_project -D WEIR_SOURCE="$source" -D WEIR_PRECOMPILE=ON
+    # With link-time optimisation, which must not lose what only assembly speaks of.
+    build_project -D WEIR_SOURCE="$source" -D WEIR_PRECOMPILE=ON \
+      -D CMAKE_BUILD_TYPE=Release -D CMAKE_INTERPROCEDURAL_OPTIMIZATION=ON
     ;;
   pkg_config)
     rm -rf "$work"
