@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "pool/pool_queue.hpp"
+#include "port/futex.hpp"
 #include "runtime/carrier.hpp"
 #include "runtime/process.hpp"
 #include "runtime/runtime_core.hpp"
@@ -154,22 +155,36 @@ bool pool_core::come_in(ref<job>& given) noexcept {
 }
 
 /// A thread's; a task had better let the workers have its carrier. The lock is held.
-bool pool_core::may_hold_on() noexcept {
+bool pool_core::may_hold_on() const noexcept {
   return options_.when_full == when_full::block && options_.queue >= hold_on_queue &&
-         waiting_submitters_ == 0 && !paused_ && !closed_ && carrier::current() == nullptr &&
-         !where_.clock.is_virtual() && to_hold_on_.gives_way();
+         places_used() >= options_.queue && !paused_ && !closed_ && carrier::current() == nullptr &&
+         !where_.clock.is_virtual();
 }
 
-/// Gives the workers a moment to make room for many jobs, not only for one: to sleep, and to be
-/// woken for each, costs all of them microseconds. The lock is held, and again. (It does not count
-/// as submitted yet, and pushes in before nobody who waits.) To look on would take the lock's cache
-/// line from the workers, job for job, and so would to come back for each place.
+/// Gives the workers a moment to make room for many jobs, not only for one: to be woken for each
+/// costs all of them microseconds. The lock is held, and again. (It does not count as submitted
+/// yet, and pushes in before nobody who waits.) Where that takes long it sleeps; else it looks on,
+/// but seldom: each look takes the lock's cache line from the workers, and so would to come back
+/// for each place.
 void pool_core::hold_on() noexcept {
+  const auto used = [this] { return depth_ + in_handfuls_; };  // P7
+  const std::int64_t wanted = options_.queue / 4;
+  const std::int64_t full = used();
+  const time_ns since = where_.clock.now();
+  room_.is_full(since, submitted_);
+  const time_ns nap = room_.nap_for(wanted);
+  if (nap == 0 && (waiting_submitters_ > 0 || !to_hold_on_.gives_way())) return;
   unlock();
-  const std::int64_t good = options_.queue - options_.queue / 4;
-  look_until(where_.clock, hold_on_ns, hold_on_looks_ns, [&] { return depth_ <= good; });
+  if (nap > 0) {
+    const std::atomic<std::uint32_t> nobody_wakes{0};
+    port::futex_wait_exactly(nobody_wakes, 0, since + nap);
+  } else {
+    look_until(where_.clock, hold_on_ns, hold_on_looks_ns, [&] { return used() <= full - wanted; });
+  }
   lock_queue();
-  to_hold_on_.learn(depth_ <= options_.queue - options_.queue / 16);
+  const std::int64_t freed = full - used();
+  room_.became_free(where_.clock.now() - since, freed);
+  if (nap == 0) to_hold_on_.learn(freed >= options_.queue / 16);
 }
 
 bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {

@@ -43,6 +43,7 @@
 #include "pool/handful_trust.hpp"
 #include "pool/idle_gaps.hpp"
 #include "pool/job_inbox.hpp"
+#include "pool/room_forecast.hpp"
 #include "pool/sizing.hpp"
 #include "runtime/relaxed.hpp"
 #include "runtime/reluctance.hpp"
@@ -256,7 +257,7 @@ class pool_core : public shared_object {
   bool take_in(ref<job>& given, const context* until, bool may_wait);
   bool admit_when_full(ref<job>& given, const context* until, bool may_wait, job_frame* own);
   bool wait_for_room(ref<job>& given, const context* until);
-  [[nodiscard]] bool may_hold_on() noexcept;
+  [[nodiscard]] bool may_hold_on() const noexcept;
   void hold_on() noexcept;
 
   // Without the lock.
@@ -340,8 +341,8 @@ class pool_core : public shared_object {
   std::int32_t hands_ = 1;          // that were at work when the last job started
   bool small_ = true;               // the jobs are, as the last worker saw it
   pool_worker* holders_ = nullptr;  // whose handful may be open
-  std::int64_t in_handfuls_ = 0;    // jobs that were not the first of theirs
-  std::uint64_t handfuls_ = 0;      // so far
+  relaxed<std::int64_t> in_handfuls_{0};  // jobs that were not the first of theirs
+  std::uint64_t handfuls_ = 0;            // so far
   handful_trust trust_;
   // Then what each job looks at, and few change: it stays where it is read.
   alignas(128) relaxed<bool> closed_{false};
@@ -371,9 +372,10 @@ class pool_core : public shared_object {
   std::uint64_t submitted_ = 0;
   std::uint64_t done_ = 0;  // by those that are not in crew_
   pool_stats stats_;        // but for what has been counted above, and what stats() finds out
-  // Whether it pays to spin for the next job, and for room, before sleeping.
+  // Whether it pays to spin for the next job, and for room, before sleeping; or to sleep first.
   reluctance to_look_out_{6};
   reluctance to_hold_on_{6};
+  room_forecast room_;
   idle_gaps gaps_;
   std::uint64_t seen_ = 0;  // handfuls_ at the last recall()
   pool_worker* crew_ = nullptr;
