@@ -355,4 +355,25 @@ TEST(timer_end_test, what_fires_as_its_runtime_ends_leaves_nothing_behind) {
   }
 }
 
+TEST(timer_end_test, what_a_deadline_calls_as_its_runtime_ends_is_called_all_the_same) {
+  for (int i = 0; i < turns(2000); ++i) {
+    std::atomic<int> called{0};
+    std::vector<cancellable_context> kept;
+    {
+      runtime rt{{.carriers = 4}};
+      rt.run([&] {
+        const wait_group all;  // so that other carriers are there, and idle
+        for (int t = 0; t < 8; ++t) all.go([] { blocking([] {}); });
+        all.wait();
+        for (int t = 0; t < 4; ++t) {
+          const auto timed = with_timeout(background(), std::chrono::microseconds(i % 64));
+          (void)after_func(timed.ctx, [&called] { ++called; });
+          kept.push_back(timed);
+        }
+      });
+    }
+    until([&] { return called == 4; });
+  }
+}
+
 }  // namespace

@@ -39,11 +39,17 @@ void pool_core::wake_list(wait_list& list, wake_batch& wakes) noexcept {
 }
 
 /// Wakes who is in wait(): it has ended, or it is to look again.
-void pool_core::end_waits(wake_batch& wakes, bool ended) noexcept {
-  while (wait_node* n = enders_.claim_front()) {
+void pool_core::end_waits(wait_list& list, wake_batch& wakes, bool ended) noexcept {
+  while (wait_node* n = list.claim_front()) {
     n->ok = ended;
     wakes.add(*n);
   }
+}
+
+/// If drained(): for who is in wait() in a job, all is over but for those; for others not yet.
+void pool_core::end_all_waits(wake_batch& wakes) noexcept {
+  end_waits(inner_enders_, wakes, true);
+  if (is_over()) end_waits(enders_, wakes, true);
 }
 
 /// P2: whoever waits for room gets it, in order.
@@ -84,9 +90,9 @@ pool_core::todo pool_core::settle_all(wake_batch& wakes) noexcept {
     wakes.add(*n);
   }
   if (drained()) {
-    end_waits(wakes, true);
+    end_all_waits(wakes);
   } else if (inside_ > 0 && depth_ > 0 && !paused_) {
-    end_waits(wakes, false);  // a job that waits for the others runs them
+    end_waits(inner_enders_, wakes, false);  // a job that waits for the others runs them
   }
   todo rest;
   if (watched_ && !watching_ && !at_rest()) {

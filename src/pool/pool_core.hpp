@@ -208,6 +208,7 @@ class pool_core : public shared_object {
   [[nodiscard]] bool has_room(const job& j) const noexcept;
   [[nodiscard]] bool nothing_queued() const noexcept { return depth_ == 0 && retrying_count_ == 0; }
   [[nodiscard]] bool drained() const noexcept;
+  [[nodiscard]] bool is_over() const noexcept { return drained() && running_count_ == 0; }
   [[nodiscard]] bool concerns_nobody() const noexcept;
   /// P1: a worker is on its way, and nobody is refused meanwhile.
   [[nodiscard]] bool one_is_enough() const noexcept;
@@ -246,12 +247,13 @@ class pool_core : public shared_object {
   [[nodiscard]] std::uint64_t done() const noexcept;
   void settle_finished(job& j, pool_worker* by, verdict& v, wake_batch& wakes,
                        std::optional<channel<std::monostate>>& signal) noexcept;
-  void end_waits(wake_batch& wakes, bool ended) noexcept;
+  static void end_waits(wait_list& list, wake_batch& wakes, bool ended) noexcept;
+  void end_all_waits(wake_batch& wakes) noexcept;
   void check_alive(const job& j, const job_frame* own);
   [[nodiscard]] job_list make_room(const job& j) noexcept;
   [[nodiscard]] job_list take_queued() noexcept;
   void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
-  [[nodiscard]] bool wait_for_end(const context* until, bool& ended);
+  [[nodiscard]] bool wait_for_end(wait_list& list, const context* until, bool& ended);
   [[nodiscard]] pool_stats stats_locked() noexcept;
   [[nodiscard]] bool come_in(ref<job>& given) noexcept;
   bool take_in(ref<job>& given, const context* until, bool may_wait);
@@ -364,7 +366,8 @@ class pool_core : public shared_object {
   std::array<job_list, 2> special_;  // the queues of the priorities high and low
   wait_list idle_;
   wait_list submitters_;
-  wait_list enders_;         // wait()
+  wait_list enders_;         // wait(), from outside
+  wait_list inner_enders_;   // and from inside
   std::int64_t inside_ = 0;  // jobs that wait in wait() for the others
   std::array<int, 3> passed_over_{};
   cost running_cost_;

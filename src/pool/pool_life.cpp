@@ -102,14 +102,14 @@ void pool_core::refuse_waiting(wake_batch& wakes, refusal why) noexcept {
   }
 }
 
-/// Waits in enders_ for a change; true when it was the end. `lock_` is held, and then not.
-bool pool_core::wait_for_end(const context* until, bool& ended) {
+/// Waits in the list for a change; true when it was the end. `lock_` is held, and then not.
+bool pool_core::wait_for_end(wait_list& list, const context* until, bool& ended) {
   wait_node node;
   note_grain();
   const auto queued = static_cast<std::size_t>(depth_);
   open_inbox();
   const bool in_time =
-      wait_in(lock_, enders_, node, until, {.kind = &drain_wait, .object = this, .amount = queued});
+      wait_in(lock_, list, node, until, {.kind = &drain_wait, .object = this, .amount = queued});
   ended = in_time && node.ok;
   return in_time;
 }
@@ -122,16 +122,16 @@ bool pool_core::wait(const context* until) {
   bool in_time = true;
   while (!ended && in_time) {
     lock();
-    if (drained()) {
+    if (own != nullptr ? drained() : is_over()) {
       wake_batch wakes;
-      end_waits(wakes, true);  // those that are in here as well: this job was the last to come
+      end_all_waits(wakes);  // those that are in here as well: this job was the last to come
       unlock();
       wakes.wake_all();
       break;
     }
     job* const j = own != nullptr ? pick(nullptr) : nullptr;
     if (j == nullptr) {
-      in_time = wait_for_end(until, ended);
+      in_time = wait_for_end(own != nullptr ? inner_enders_ : enders_, until, ended);
       continue;
     }
     wake_batch wakes;

@@ -277,8 +277,8 @@ inline bool pool_core::may_pick_at_once() const noexcept {
 /// How most changes end: there is nobody that they concern.
 inline bool pool_core::concerns_nobody() const noexcept {
   const bool idle_stay = idle_count_ == 0 || (one_is_enough() && !closed_ && workers_ == target_);
-  return idle_stay && submitters_.empty() && enders_.empty() && workers_ >= target_ &&
-         (watching_ || !watched_);
+  return idle_stay && submitters_.empty() && enders_.empty() && inner_enders_.empty() &&
+         workers_ >= target_ && (watching_ || !watched_);
 }
 
 }  // namespace weir::detail

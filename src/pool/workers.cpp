@@ -141,7 +141,7 @@ void pool_core::be_worker(int number) {
   me.state.reset();
   wake_batch wakes;
   {
-    const std::lock_guard lock(lock_);
+    const std::lock_guard all(*this);  // so it is not in holders_
     pool_worker** at = &crew_;
     while (*at != &me) at = &(*at)->next;
     *at = me.next;

@@ -170,7 +170,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   spin_lock drain_lock;  // guards drain_waiters
   wait_list drain_waiters;
   // Guards the step from no task at all to stop(): what a timer starts comes before that, and is
-  // waited for, or not at all. (Everybody else who starts one is a task, or is refused.)
+  // waited for, or not at all: sync/callback.hpp. (Whoever else starts one is a task, or refused.)
   spin_lock last_start;
 
  private:

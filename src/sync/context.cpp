@@ -6,8 +6,8 @@
 
 #include "port/barrier.hpp"
 #include "runtime/runtime_core.hpp"
+#include "sync/callback.hpp"
 #include "sync/context_state.hpp"
-#include "weir/go.hpp"
 
 namespace weir {
 namespace detail {
@@ -100,11 +100,15 @@ void cancel_node::leave_parent() noexcept {
 namespace {
 
 /// Nobody can be told if it can not be started. In a forked child nothing of Weir's runs, so this
-/// does not; without memory for a task it runs here.
+/// does not; without memory for a task it runs here. A runtime's end is no reason to forget it: it
+/// is the default one's then, which ends with the process.
 template <class F>
-void start_callback(F f) {
+void call_back(F f) {
   try {
-    go("after_func", f);
+    if (start_callback(f)) return;
+    runtime_core& other = runtime_core::default_core();
+    if (&other != &runtime_core::current())
+      other.start(other.new_task("after_func", body_ops_of<F>, &f));
   } catch (const std::system_error& e) {
     if (e.code() != errc::forked) f();
   } catch (const std::bad_alloc&) {
@@ -118,7 +122,7 @@ void request_stop(std::stop_source source) {
   if (c == nullptr || carrier::current_task() != nullptr) {
     source.request_stop();
   } else {
-    start_callback([source]() mutable { source.request_stop(); });
+    call_back([source]() mutable { source.request_stop(); });
   }
 }
 
@@ -189,7 +193,7 @@ bool cancel_node::mark_some_children(errc error, const std::exception_ptr& cause
 void cancel_node::tell() noexcept {
   interruption_point("wake-ups of a cancelled context");
   if (is_waited_for_) done->wake_receivers();
-  for (const auto& c : std::exchange(callbacks_, {})) start_callback(std::move(c->f));
+  for (const auto& c : std::exchange(callbacks_, {})) call_back(std::move(c->f));
   if (timers_) timers_->remove(*this);
 }
 

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include "runtime/parking.hpp"
-#include "weir/go.hpp"
+#include "sync/callback.hpp"
 
 namespace weir::detail {
 
@@ -37,11 +37,11 @@ class timer_state final : public shared_object, public timer_entry, private time
     const bool was_armed = disarm();
     period_ = period.count();
     timers_ = rt.timers;
-    if (f_) retain();
+    auto held = f_ ? ref<timer_state>::share(this) : ref<timer_state>();
     const auto added =
         timers_->insert(*this, time_plus(rt.clock.now(), std::max<time_ns>(first.count(), 0)));
+    if (added != timer_queue::added::closed) (void)held.detach();  // it is the queue's
     if (added == timer_queue::added::first) rt.note_earlier_timer();
-    if (added == timer_queue::added::closed && f_) release();  // the caller holds another
     return was_armed;
   }
 
@@ -88,12 +88,12 @@ class timer_state final : public shared_object, public timer_entry, private time
 
   void finish() override {
     const auto self = ref<timer_state>::adopt(this);
-    runtime_core& core = runtime_core::current();
-    // Under a director this is a task, and go() may switch: no lock then, nor another carrier.
-    if (core.directed_by != nullptr) return go("after_func", f_);
-    std::function<void()> f = f_;  // which is the user's code, and so not under the lock
-    const std::lock_guard lock(core.last_start);
-    if (!core.stopping()) go("after_func", std::move(f));
+    try {
+      std::function<void()> f = f_;  // here: it is the user's code, which no lock may be held over
+      (void)start_callback(f);       // or its runtime ends, and nothing is called
+    } catch (const std::bad_alloc&) {
+      f_();  // as what a context calls
+    }
   }
 
   /// What is left to do when its runtime ends: nothing is called, the reference goes. The timer may

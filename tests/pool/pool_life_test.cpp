@@ -138,6 +138,22 @@ WEIR_RULE(pool_life_test, unrun_jobs_outlive_their_pool) {
   EXPECT_TRUE(g.get()) << "it has the context that it was submitted with";
 }
 
+WEIR_RULE(pool_life_test, who_waits_from_outside_waits_also_for_a_job_that_waits) {
+  crew_.run([] {
+    const pool<> p{{.workers = 2}};
+    std::atomic<int> ended{0};
+    for (int i = 0; i < 2; ++i) {
+      p.post([&] {
+        p.wait();
+        for (int step = 0; step < 3; ++step) yield();
+        ++ended;
+      });
+    }
+    p.wait();
+    EXPECT_EQ(ended, 2);
+  });
+}
+
 WEIR_RULE(pool_life_test, jobs_may_wait_for_the_pool_stop_it_and_close_it) {
   crew_.run([] {
     pool p{{.workers = 2, .queue = 20}};
