@@ -105,6 +105,15 @@ TEST_F(refusal_test, a_deadline_that_nobody_could_keep_is_refused) {
   EXPECT_THROW(try_it(), std::system_error);
 }
 
+TEST_F(refusal_test, what_a_context_calls_runs_here_if_no_task_can_be_started) {
+  std::atomic<bool> called{false};
+  const auto [ctx, cancel] = with_cancel(background());
+  (void)after_func(ctx, [&] { called = true; });
+  threads_left = 0;
+  cancel();
+  until([&] { return called.load(); });  // as a task, if there is a default runtime already
+}
+
 void wait_without_memory(const channel<int>& ch) {
   next_allocation_fails = true;
   select(on_receive(ch), after(1h));

@@ -221,7 +221,8 @@ class after_func_handle {
 };
 
 /// Runs f once, in a task of its own, when ctx is done; at once if it is already. Never for a
-/// context that cannot be done.
+/// context that cannot be done. If that is as its runtime ends, f runs on the default one, and may
+/// do so after the end.
 after_func_handle after_func(const context& ctx, std::function<void()> f);
 
 }  // namespace weir

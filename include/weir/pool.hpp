@@ -125,7 +125,7 @@ class pool_base {
   /// Takes no more jobs, but from its own jobs. Releases whoever waits in submit: errc::closed.
   void close() const;
   /// Waits until every job has ended. In a job: until all others have, but for those that wait
-  /// here as well.
+  /// here as well. (A task that a job waits for is outside: it would wait for that job.)
   void wait() const;
   /// The same; false when ctx is done first.
   [[nodiscard]] bool wait(const context& ctx) const;

@@ -46,7 +46,7 @@ void pool_core::end_waits(wait_list& list, wake_batch& wakes, bool ended) noexce
   }
 }
 
-/// If drained(): for who is in wait() in a job, all is over but for those; for others not yet.
+/// If drained(): for who is in wait() in a job that is the end; for others only if no job runs.
 void pool_core::end_all_waits(wake_batch& wakes) noexcept {
   end_waits(inner_enders_, wakes, true);
   if (is_over()) end_waits(enders_, wakes, true);
@@ -160,30 +160,34 @@ bool pool_core::come_in(ref<job>& given) noexcept {
   return false;
 }
 
-/// A thread's; a task had better let the workers have its carrier. The lock is held.
-bool pool_core::may_hold_on() const noexcept {
+/// A thread's; a task had better let the workers have its carrier. Nobody waits in line already,
+/// who would get the places. The lock is held.
+bool pool_core::may_hold_on(const context* until) const noexcept {
   return options_.when_full == when_full::block && options_.queue >= hold_on_queue &&
-         places_used() >= options_.queue && !paused_ && !closed_ && carrier::current() == nullptr &&
-         !where_.clock.is_virtual();
+         places_used() >= options_.queue && waiting_submitters_ == 0 && !paused_ && !closed_ &&
+         carrier::current() == nullptr && !where_.clock.is_virtual() && !ctx_.cancelled() &&
+         (until == nullptr || !until->cancelled());
 }
 
 /// Gives the workers a moment to make room for many jobs, not only for one: to be woken for each
 /// costs all of them microseconds. The lock is held, and again. (It does not count as submitted
-/// yet, and pushes in before nobody who waits.) Where that takes long it sleeps; else it looks on,
-/// but seldom: each look takes the lock's cache line from the workers, and so would to come back
-/// for each place.
-void pool_core::hold_on() noexcept {
+/// yet, and never gets in ahead of anybody who waits.) Where that takes long it sleeps, which
+/// nothing ends early but a deadline; else it looks on, but seldom: each look takes the lock's
+/// cache line from the workers, and so would coming back for each place.
+void pool_core::hold_on(const context* until) noexcept {
   const auto used = [this] { return depth_ + in_handfuls_; };  // P7
   const std::int64_t wanted = options_.queue / 4;
   const std::int64_t full = used();
   const time_ns since = where_.clock.now();
   room_.is_full(since, submitted_);
   const time_ns nap = room_.nap_for(wanted);
-  if (nap == 0 && (waiting_submitters_ > 0 || !to_hold_on_.gives_way())) return;
+  if (nap == 0 && !to_hold_on_.gives_way()) return;
   unlock();
   if (nap > 0) {
+    const auto deadline = until != nullptr ? until->deadline() : std::nullopt;
+    const time_ns end = deadline ? deadline->time_since_epoch().count() : never;
     const std::atomic<std::uint32_t> nobody_wakes{0};
-    port::futex_wait_exactly(nobody_wakes, 0, since + nap);
+    port::futex_wait_exactly(nobody_wakes, 0, std::min(since + nap, end));
   } else {
     look_until(where_.clock, hold_on_ns, hold_on_looks_ns, [&] { return used() <= full - wanted; });
   }
@@ -199,7 +203,7 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   wake_batch wakes;
   lock_queue();
   if (!has_room(j)) {
-    if (may_wait && own == nullptr && may_hold_on()) hold_on();
+    if (may_wait && own == nullptr && may_hold_on(until)) hold_on(until);
     if (!has_room(j)) take_back_all();  // P7
   }
   ++submitted_;

@@ -119,7 +119,7 @@ class pool_core : public shared_object {
   void describe(job& j);
   void describe(job& j, const context* ctx, job_options&& options);
   void close();
-  /// Waits until nothing is left to do but what waits in here itself.
+  /// Waits until nothing is left to do; in a job, but for what waits in here itself.
   [[nodiscard]] bool wait(const context* until);
   [[nodiscard]] unrun_jobs stop(std::exception_ptr cause);
   /// Waits for the end of every worker.
@@ -259,8 +259,8 @@ class pool_core : public shared_object {
   bool take_in(ref<job>& given, const context* until, bool may_wait);
   bool admit_when_full(ref<job>& given, const context* until, bool may_wait, job_frame* own);
   bool wait_for_room(ref<job>& given, const context* until);
-  [[nodiscard]] bool may_hold_on() const noexcept;
-  void hold_on() noexcept;
+  [[nodiscard]] bool may_hold_on(const context* until) const noexcept;
+  void hold_on(const context* until) noexcept;
 
   // Without the lock.
   void trace_submitted(job& j) const noexcept;

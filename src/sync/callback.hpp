@@ -13,19 +13,19 @@
 
 namespace weir::detail {
 
-/// Starts f, which it moves from, as a task of the current runtime. False: that ends, and nothing
-/// was done. Throws what go() throws; f is then as it was. F's move is called under a lock.
+/// Starts f as a task of the current runtime. False: that ends, and nothing was done. Throws what
+/// go() throws; f is then as it was. Where it is moved from, that is under a lock.
 template <class F>
 [[nodiscard]] bool start_callback(F& f) {
-  const auto start = [&] { spawn(nullptr, "after_func", body_ops_of<F>, &f); };
   const carrier* const here = carrier::current();
   if (here == nullptr || carrier::current_task() != nullptr) {
-    start();  // which may switch
+    F own = f;  // what throws may have taken it
+    spawn(nullptr, "after_func", body_ops_of<F>, &own);
     return true;
   }
   const std::lock_guard lock(here->rt.last_start);
   if (here->rt.stopping()) return false;
-  start();
+  spawn(nullptr, "after_func", body_ops_of<F>, &f);  // a carrier is there: only memory may be short
   return true;
 }
 

@@ -107,8 +107,10 @@ void call_back(F f) {
   try {
     if (start_callback(f)) return;
     runtime_core& other = runtime_core::default_core();
-    if (&other != &runtime_core::current())
-      other.start(other.new_task("after_func", body_ops_of<F>, &f));
+    F own = f;
+    if (&other != &runtime_core::current()) {
+      other.start(other.new_task("after_func", body_ops_of<F>, &own));
+    }
   } catch (const std::system_error& e) {
     if (e.code() != errc::forked) f();
   } catch (const std::bad_alloc&) {

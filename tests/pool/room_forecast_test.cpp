@@ -3,6 +3,7 @@
 #include "pool/room_forecast.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -71,7 +72,7 @@ TEST(room_forecast, nobody_sleeps_for_more_than_200_us) {
 /// them asleep, most of the time.
 TEST(room_forecast, threads_that_hold_on_get_in_or_are_refused) {
   constexpr int threads = 3;
-  const int jobs = turns(4'000);
+  const int jobs = turns(3'000);
   std::atomic<int> taken{0};
   std::atomic<int> ran{0};
   const pool<> p{{.workers = 2, .queue = 256}};
@@ -81,7 +82,9 @@ TEST(room_forecast, threads_that_hold_on_get_in_or_are_refused) {
       try {
         for (int i = 0; i < 10 * jobs; ++i) {
           p.post([&ran] {
-            for (int x = 0; x < 1000; ++x) asm volatile("");  // 1 us, or so
+            const auto begin = std::chrono::steady_clock::now();
+            while (std::chrono::steady_clock::now() - begin < 3us) {
+            }
             ++ran;
           });
           ++taken;
@@ -97,6 +100,24 @@ TEST(room_forecast, threads_that_hold_on_get_in_or_are_refused) {
   p.wait();
   EXPECT_EQ(ran, taken);
   EXPECT_EQ(p.stats().done, static_cast<std::uint64_t>(taken.load()));
+}
+
+/// One whose context is done is not kept from knowing it, and a deadline ends the sleep.
+TEST(room_forecast, a_thread_that_holds_on_is_released_by_its_deadline) {
+  const channel<int> started;
+  const channel<int> open;
+  const pool<> p{{.workers = 1, .queue = 64}};
+  p.post([&] {
+    started.close();
+    (void)open.receive();
+  });
+  (void)started.receive();
+  while (p.try_submit([] {})) continue;  // full, for good
+  for (int i = 0; i < 100; ++i) {
+    const auto timed = with_timeout(background(), std::chrono::microseconds(i));
+    EXPECT_THROW((void)p.submit(timed.ctx, [] {}), std::system_error);
+  }
+  open.close();
 }
 
 }  // namespace
