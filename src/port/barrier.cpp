@@ -38,6 +38,15 @@ bool has_process_barrier() noexcept {
   return has_call;
 }
 
+namespace {
+
+// As the program is loaded, while it has one thread. Later the kernel would let the caller wait
+// until every processor has been somewhere else, for some 5 to 15 ms: and that would be whoever is
+// the first to use a lock often, with the lock in hand.
+[[maybe_unused]] const bool registered_early = has_process_barrier();
+
+}  // namespace
+
 void process_barrier() noexcept {
   if (!has_process_barrier() ||
       syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) {
