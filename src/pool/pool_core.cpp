@@ -175,9 +175,8 @@ bool pool_core::may_hold_on(const context* until) const noexcept {
 /// nothing ends early but a deadline; else it looks on, but seldom: each look takes the lock's
 /// cache line from the workers, and so would coming back for each place.
 void pool_core::hold_on(const context* until) noexcept {
-  const auto used = [this] { return depth_ + in_handfuls_; };  // P7
   const std::int64_t wanted = options_.queue / 4;
-  const std::int64_t full = used();
+  const std::int64_t full = places_used();
   const time_ns since = where_.clock.now();
   room_.is_full(since, submitted_);
   const time_ns nap = room_.nap_for(wanted);
@@ -189,10 +188,11 @@ void pool_core::hold_on(const context* until) noexcept {
     const std::atomic<std::uint32_t> nobody_wakes{0};
     port::futex_wait_exactly(nobody_wakes, 0, std::min(since + nap, end));
   } else {
-    look_until(where_.clock, hold_on_ns, hold_on_looks_ns, [&] { return used() <= full - wanted; });
+    look_until(where_.clock, hold_on_ns, hold_on_looks_ns,
+               [&] { return places_used() <= full - wanted; });
   }
   lock_queue();
-  const std::int64_t freed = full - used();
+  const std::int64_t freed = full - places_used();
   room_.became_free(where_.clock.now() - since, freed);
   if (nap == 0) to_hold_on_.learn(freed >= options_.queue / 16);
 }

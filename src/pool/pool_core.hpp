@@ -361,7 +361,7 @@ class pool_core : public shared_object {
   std::int64_t starting_ = 0;  // workers that have been started and not asked for a job yet
   std::int64_t workers_ = 0;
   std::int64_t target_;
-  std::int64_t retrying_count_ = 0;  // in retrying_
+  relaxed<std::int64_t> retrying_count_{0};  // in retrying_
   std::int64_t waiting_submitters_ = 0;
   std::array<job_list, 2> special_;  // the queues of the priorities high and low
   wait_list idle_;

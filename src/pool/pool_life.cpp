@@ -182,7 +182,7 @@ job_list pool_core::take_queued() noexcept {
   }
   while (job* j = retrying_.front()) {
     retrying_.remove(*j);
-    --retrying_count_;
+    retrying_count_ -= 1;
     j->state = job_state::over;
     ++stats_.cancelled;
     taken.push_back(*j);

@@ -167,7 +167,7 @@ inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
     case verdict::cancelled: ++stats_.cancelled; break;
     case verdict::again:
       ++stats_.retried;
-      ++retrying_count_;
+      retrying_count_ += 1;
       j.state = job_state::retrying;
       retrying_.push_back(j);
       return;

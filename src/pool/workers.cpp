@@ -322,16 +322,18 @@ void pool_core::look_out() noexcept {
   lock_.unlock();
   const carrier* const c = carrier::current();
   bool comes = false;
-  const auto is_over = [&] {
+  const auto is_enough = [&] {
     comes = inbox_.has_any() || depth_ > 0;
     return comes || closed_;
   };
   if (where_.directed_by != nullptr) {
-    for (int i = 0; i < directed_looks && !is_over(); ++i) interruption_point("look out for a job");
+    for (int i = 0; i < directed_looks && !is_enough(); ++i) {
+      interruption_point("look out for a job");
+    }
   } else {
     if (c != nullptr) longest = std::min(longest, where_.timers->next_due() - where_.clock.now());
     spin_until(where_.clock, longest, [&] {
-      return is_over() || (c != nullptr && (c->lane.count() > 0 || c->has_mail()));
+      return is_enough() || (c != nullptr && (c->lane.count() > 0 || c->has_mail()));
     });
   }
   const std::lock_guard all(*this);
@@ -552,7 +554,7 @@ void pool_core::try_again(job& j) {
     return;
   }
   retrying_.remove(j);
-  --retrying_count_;
+  retrying_count_ -= 1;
   enqueue(j);
   const todo rest = settle(wakes);
   if (awaited_job* const a = j.awaited(); a != nullptr && j.state == job_state::queued) {

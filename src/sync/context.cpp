@@ -107,8 +107,8 @@ void call_back(F f) {
   try {
     if (start_callback(f)) return;
     runtime_core& other = runtime_core::default_core();
-    F own = f;
     if (&other != &runtime_core::current()) {
+      F own = f;  // as in start_callback()
       other.start(other.new_task("after_func", body_ops_of<F>, &own));
     }
   } catch (const std::system_error& e) {
