@@ -337,20 +337,23 @@ WEIR_RULE(ticker_test, r91_a_period_that_is_not_positive_throws) {
   });
 }
 
+/// Ends a runtime with idle carriers as what four calls of `start(when)` have started falls due, in
+/// round i.
+template <class Start>
+void end_a_runtime_then(int i, Start start) {
+  runtime rt{{.carriers = 4}};
+  rt.run([&] {
+    const wait_group all;  // so that other carriers are there, and idle
+    for (int t = 0; t < 8; ++t) all.go([] { blocking([] {}); });
+    all.wait();
+    for (int t = 0; t < 4; ++t) start(std::chrono::microseconds(i % 64));
+  });
+}
+
 TEST(timer_end_test, what_fires_as_its_runtime_ends_leaves_nothing_behind) {
   for (int i = 0; i < turns(2000); ++i) {
     const auto held = std::make_shared<int>(0);
-    {
-      runtime rt{{.carriers = 4}};
-      rt.run([&] {
-        const wait_group all;  // so that other carriers are there, and idle
-        for (int t = 0; t < 8; ++t) all.go([] { blocking([] {}); });
-        all.wait();
-        for (int t = 0; t < 4; ++t) {
-          (void)after_func(std::chrono::microseconds(i % 64), [held] {});
-        }
-      });
-    }
+    end_a_runtime_then(i, [&](auto when) { (void)after_func(when, [held] {}); });
     ASSERT_EQ(held.use_count(), 1) << "round " << i;
   }
 }
@@ -359,19 +362,10 @@ TEST(timer_end_test, what_a_deadline_calls_as_its_runtime_ends_is_called_all_the
   for (int i = 0; i < turns(2000); ++i) {
     std::atomic<int> called{0};
     std::vector<cancellable_context> kept;
-    {
-      runtime rt{{.carriers = 4}};
-      rt.run([&] {
-        const wait_group all;  // so that other carriers are there, and idle
-        for (int t = 0; t < 8; ++t) all.go([] { blocking([] {}); });
-        all.wait();
-        for (int t = 0; t < 4; ++t) {
-          const auto timed = with_timeout(background(), std::chrono::microseconds(i % 64));
-          (void)after_func(timed.ctx, [&called] { ++called; });
-          kept.push_back(timed);
-        }
-      });
-    }
+    end_a_runtime_then(i, [&](auto when) {
+      kept.push_back(with_timeout(background(), when));
+      (void)after_func(kept.back().ctx, [&called] { ++called; });
+    });
     until([&] { return called == 4; });
   }
 }
