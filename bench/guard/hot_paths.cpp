@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "guard/steps_clock.hpp"
 #include "program/program.hpp"
 
 namespace {
@@ -136,6 +137,7 @@ void context_check() {
 int main() {
   std::printf("built-with g++ %s, libc %s\n", __VERSION__, gnu_get_libc_version());
   weir::run([] {
+    bench::count_in_steps();
     send_receive();
     send_receive_with_context();
     ping_pong();
