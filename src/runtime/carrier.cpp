@@ -101,8 +101,9 @@ void carrier::end_window(std::int64_t own) {
   const time_ns now = rt.clock.now();
   until_base_ -= grain.switches();
   // One with a preemption says nothing about the work. Two in a row do: on a busy machine each long
-  // piece has some.
-  left_one_out_ = !left_one_out_ && grain.is_long(now) && was_preempted();
+  // piece has some. Nothing is to be learned where it is known to be coarse, and to ask is a system
+  // call.
+  left_one_out_ = !left_one_out_ && !grain.coarse() && grain.is_long(now) && was_preempted();
   if (left_one_out_) {
     grain.restart(now);
   } else {
