@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 // The time of a job against the ideal, from jobs of nothing to jobs of a millisecond.
-//   compute         grain=ns workers=2 inside=1 jobs=n   jobs that compute; ideal: work / workers
-//   wait            the same                             jobs that sleep; ideal: wait / workers
-//   turns_heavy     workers=2 inside=1 jobs=n            99 % of 100 ns, after that all of 100 us
+//   compute         grain=ns workers=2 inside=1 jobs=n rounds=n   jobs that compute
+//   turns_heavy     workers=2 inside=1 jobs=n rounds=n   99 % of 100 ns, after that all of 100 us
 //   mixture         the same                             100 ns, one in a hundred 100 us, at random
 //   heavy_producer  the same                             100 ns; the producer computes 5 us each
-// Figures: ns a job; slowdown, time / ideal, unless that is 0.
+//   wait            grain=ns workers=8 inside=1 jobs=n   jobs that sleep
+// Figures: ns a job; slowdown, time / ideal, unless that is 0. The ideal is wait / workers, or work
+// / workers at the speed that the CPUs have just then: it is looked at between the rounds, which
+// have so many jobs each.
 
 #include <array>
+#include <numeric>
 #include <thread>
 #include <vector>
 
 #include "pool/peer.hpp"
+#include "pool/speed.hpp"
 
 namespace bench {
 
@@ -86,21 +90,29 @@ class stream {
   double work_ = 0;
 };
 
-inline void print_against_ideal(program& p, std::int64_t jobs, double ns, double ideal) {
-  std::vector<figure> figures{{"ns", ns / static_cast<double>(jobs)}};
-  if (ideal > 0) figures.emplace_back("slowdown", ns / ideal);
+/// So many rounds of run(), which does all jobs of the stream, after one to warm up. The figures
+/// are the medians of the rounds': one in which the machine was taken away says nothing.
+template <class Run>
+void measure_rounds(program& p, const stream& s, int workers, Run run) {
+  const auto rounds = p.count("rounds", 1);
+  const auto jobs = static_cast<double>(s.jobs());
+  const double ideal = s.ideal_ns(workers);
+  run();
+  std::vector<double> ns;
+  std::vector<double> slowdown;
+  double before = speed_of_cpus();
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    const double took = time_ns(run);
+    const double after = speed_of_cpus();
+    ns.push_back(took / jobs);
+    slowdown.push_back(took / ideal * std::midpoint(before, after));
+    before = after;
+  }
+  p.check(tally::take() == s.sum() * static_cast<std::uint64_t>(rounds + 1),
+          "jobs were lost or doubled");
+  std::vector<figure> figures{{"ns", median(ns)}};
+  if (ideal > 0) figures.emplace_back("slowdown", median(slowdown));
   p.print(figures);
-}
-
-template <class P>
-void compute_all(P& peer, from where, const stream& s, std::int64_t first, std::int64_t last) {
-  peer.begin();
-  drive(peer, where, [&] {
-    for (std::int64_t i = first; i < last; ++i) {
-      s.produce();
-      peer.post([steps = s.steps(i)] { tally::add(spin(steps)); });
-    }
-  });
 }
 
 template <class P>
@@ -109,11 +121,15 @@ void measure_compute(program& p) {
   const from where = where_of(p);
   const stream s(p.which(), p.count("jobs", 10'000), p.count("grain", 0));
   P peer(workers, where);
-  compute_all(peer, where, s, 0, s.jobs() / 8);
-  (void)tally::take();
-  const double ns = time_ns([&] { compute_all(peer, where, s, 0, s.jobs()); });
-  p.check(tally::take() == s.sum(), "jobs were lost or doubled");
-  print_against_ideal(p, s.jobs(), ns, s.ideal_ns(workers));
+  measure_rounds(p, s, workers, [&] {
+    peer.begin();
+    drive(peer, where, [&] {
+      for (std::int64_t i = 0; i < s.jobs(); ++i) {
+        s.produce();
+        peer.post([steps = s.steps(i)] { tally::add(spin(steps)); });
+      }
+    });
+  });
 }
 
 template <class P>
@@ -141,7 +157,8 @@ void measure_wait(program& p) {
   const double ns = round(jobs);
   p.check(tally::take() == static_cast<std::uint64_t>(jobs), "jobs were lost or doubled");
   const auto each = static_cast<double>(wait.count());
-  print_against_ideal(p, jobs, ns, each * static_cast<double>(jobs) / workers);
+  const double a_job = ns / static_cast<double>(jobs);
+  p.print({{"ns", a_job}, {"slowdown", a_job * workers / each}});
 }
 
 }  // namespace bench

@@ -8,11 +8,12 @@
 
 namespace {
 
-void compute(const bench::stream& s, std::int64_t jobs, int workers) {
+void compute(const bench::stream& s, int workers) {
   std::vector<std::jthread> threads;
   for (int t = 0; t < workers; ++t) {
-    threads.emplace_back([&s, jobs, t, workers] {
-      for (std::int64_t i = t; i < jobs; i += workers) bench::tally::add(bench::spin(s.steps(i)));
+    threads.emplace_back([&s, t, workers] {
+      for (std::int64_t i = t; i < s.jobs(); i += workers)
+        bench::tally::add(bench::spin(s.steps(i)));
     });
   }
 }
@@ -25,10 +26,6 @@ int main(int argc, char** argv) {
   const auto workers = static_cast<int>(p.count("workers", 2));
   (void)p.count("inside", 0);
   const bench::stream s(p.which(), p.count("jobs", 10'000), p.count("grain", 0));
-  compute(s, s.jobs() / 8, workers);
-  (void)bench::tally::take();
-  const double ns = bench::time_ns([&] { compute(s, s.jobs(), workers); });
-  p.check(bench::tally::take() == s.sum(), "jobs were lost or doubled");
-  bench::print_against_ideal(p, s.jobs(), ns, s.ideal_ns(workers));
+  bench::measure_rounds(p, s, workers, [&] { compute(s, workers); });
   return 0;
 }

@@ -64,6 +64,11 @@ inline double percentile(const std::vector<double>& sorted, double p) {
   return sorted[std::max<std::size_t>(rank, 1) - 1];
 }
 
+inline double median(std::vector<double> samples) {
+  std::sort(samples.begin(), samples.end());
+  return percentile(samples, 0.5);
+}
+
 /// The figures of a latency program: p50, p99, p999.
 inline std::vector<figure> percentiles(std::vector<double> samples) {
   std::sort(samples.begin(), samples.end());

@@ -2,7 +2,7 @@
 """From jobs that are too small for a pool to jobs that hide its price."""
 import os
 
-from harness.stats import ratio
+from harness.stats import median
 from harness.suite import Case, Peer, Plot, Suite
 from harness.verdict import losses
 
@@ -11,7 +11,8 @@ NAMES = {0: "nothing", 100: "100 ns", 1_000: "1 µs", 10_000: "10 µs", 100_000:
          1_000_000: "1 ms"}
 POOLS = ("weir", "weir_any", "weir_threads", "onetbb", "asio")
 ONE_EACH = ("std_async", "std_thread")
-AGAINST_IDEAL = ("ns", "slowdown")
+AGAINST_IDEAL = ("slowdown", "ns")
+ROUNDS = 5  # in one sample, whose figures are their medians
 COMPUTE, WAIT = "jobs that compute", "jobs that wait, 8 workers"
 STREAMS, NOTHING = "streams that are not even", "jobs of nothing"
 WANTED = {1_000: 0.90, 10_000: 0.97, 100_000: 0.99}  # of the ideal, by Weir
@@ -21,17 +22,18 @@ RIVALS = ("onetbb", "asio", *ONE_EACH)
 def case(label, which, grain, workers, jobs, few, group, **more):
     """few: {peer: jobs} for those that need longer for each."""
     params = {"grain": grain} if grain is not None else {}
-    return Case(label, which, {**params, "workers": workers, "inside": 1, "jobs": jobs},
-                quick={"jobs": max(jobs // 50, 100)}, group=group,
-                only={peer: {"jobs": n} for peer, n in few.items()}, **more)
+    rounds = {} if which == "wait" else {"rounds": ROUNDS}
+    return Case(label, which, {**params, "workers": workers, "inside": 1, "jobs": jobs, **rounds},
+                quick={"jobs": max(jobs // 10, 100), **({"rounds": 1} if rounds else {})},
+                group=group, only={peer: {"jobs": n} for peer, n in few.items()}, **more)
 
 
 def computing(grain):
-    """A quarter of a second of work, for those whose price is below a microsecond."""
-    jobs = 250_000_000 * CORES // max(grain, 400 * CORES)
-    threads = min(jobs, 3_000)
+    """Rounds of 50 ms of work, for those whose price is below a microsecond."""
+    jobs = 50_000_000 * CORES // max(grain, 400 * CORES)
+    threads = min(jobs, 600)
     few = {"std_async": threads, "std_thread": threads,
-           "weir_threads": min(jobs, 200_000), "asio": min(jobs, 400_000)}
+           "weir_threads": min(jobs, 40_000), "asio": min(jobs, 80_000)}
     figures = AGAINST_IDEAL if grain else ("ns",)
     return case(NAMES[grain], "compute", grain, CORES, jobs, few,
                 COMPUTE if grain else NOTHING, figures=figures)
@@ -45,18 +47,15 @@ def waiting(grain):
 
 
 def stream(label, which, **more):
-    return case(label, which, None, CORES, 200_000 if which != "heavy_producer" else 40_000, {},
+    return case(label, which, None, CORES, 40_000 if which != "heavy_producer" else 8_000, {},
                 STREAMS, figures=AGAINST_IDEAL, **more)
 
 
 def remarks(results):
-    lines = ["How much of the CPUs becomes work: the time of `split` ÷ the peer's, round by round.",
-             ""]
+    lines = ["How much of the CPUs becomes work: ideal ÷ time.", ""]
     for one in (*results.cases(COMPUTE), *results.cases(STREAMS)):
-        ideal = results.samples(one, "split")
-        shares = [f"{peer.label} {ratio(ideal, results.samples(one, peer.name)):.1%}"
-                  for peer in results.peers([one])
-                  if ideal and peer.name != "split" and results.samples(one, peer.name)]
+        shares = [f"{peer.label} {1 / median(results.samples(one, peer.name)):.1%}"
+                  for peer in results.peers([one]) if results.samples(one, peer.name)]
         wanted = WANTED.get(one.params.get("grain"))
         aim = f" (wanted of Weir: {wanted:.0%})" if wanted else ""
         lines += [f"- {one.label}{aim}: {', '.join(shares)}"] if shares else []
@@ -69,10 +68,12 @@ SUITE = Suite(
     about=f"""How big must a job be before a pool pays? Jobs of a calibrated number of arithmetic
 steps, which read no clock, in a pool of as many workers as there are CPUs (here {CORES}); and
 jobs that sleep, in one of 8. *Slowdown* is the time a job takes divided by the ideal: work ÷
-workers, or wait ÷ workers. Two yardsticks are no pools: `loop` calls each job where it would have
-been submitted, and `split` has a thread a CPU, each of which does every n-th job of a list that
-is known: it shows what the machine can give at the time. The producer runs where the pool's jobs
-run.
+workers, or wait ÷ workers. How long the work takes is measured anew before and after each of
+{ROUNDS} rounds of 50 ms, on all CPUs at once, for a shared machine may be half as fast a tenth of a
+second later; a sample is the rounds' median, and the ratios are those of the slowdown. Two
+yardsticks are no pools: `loop` calls each job where it would have been submitted, and `split` has a
+thread a CPU, each of which does every n-th job of a list that is known. The producer runs where the
+pool's jobs run.
 
 The streams: one of 100 ns jobs whose last hundredth takes 100 µs each; a mixture of the same, in
 which any job may be a heavy one; and a producer that computes for 5 µs before it submits a job of
