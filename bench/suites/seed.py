@@ -3,8 +3,8 @@
 from harness.suite import Case, Peer, Plot, Suite
 
 # Threads take microseconds where tasks take nanoseconds: fewer jobs make as long a sample.
-FEW = {"crossbeam": 200_000, "moodycamel": 400_000}
-FEWER = {"crossbeam": 10_000}
+FEW = {"weir_threads": 400_000, "crossbeam": 200_000, "moodycamel": 400_000}
+FEWER = {"weir_threads": 10_000, "crossbeam": 10_000}
 
 
 def row(label, case, workers, depth, jobs, few=None, **more):
@@ -23,7 +23,7 @@ def pool(workers, depth, jobs, few, case="pool", **more):
                **more)
 
 
-BOUNDED = ("weir", "go", "crossbeam", "fiber")
+BOUNDED = ("weir", "weir_threads", "go", "crossbeam", "fiber")
 DEEP, NONE = "channels that hold 1,024", "unbuffered channels"
 
 SUITE = Suite(
@@ -41,6 +41,9 @@ with jobs of 100 µs the difference disappears in the work.""",
     yardstick="go",
     peers=[
         Peer("weir", "Weir", "seed/weir_seed.cpp"),
+        Peer("weir_threads", "Weir, threads", "seed/weir_threads_seed.cpp",
+             about="Its channels, contexts and selects between plain threads, as crossbeam's and "
+             "moodycamel's."),
         Peer("go", "Go", "seed/go_seed.go"),
         Peer("crossbeam", "crossbeam-channel", "seed/crossbeam_seed.rs",
              about="Rust. Threads, with its select! over done and jobs."),

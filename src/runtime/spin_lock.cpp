@@ -8,6 +8,7 @@
 #include "port/relax.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/relaxed.hpp"
+#include "runtime/time_away.hpp"
 #include "weir/detail/interruption.hpp"
 
 namespace weir::detail {
@@ -39,6 +40,9 @@ void wait_a_moment(int round) noexcept {
 }  // namespace
 
 void spin_lock::wait_for_holder() noexcept {
+  // Ordering: relaxed; a hint.
+  const std::uint8_t away = time_away_.load(std::memory_order_relaxed);
+  for (int i = 1; i < away; ++i) port::relax();
   // A holder that runs is most likely done after a moment: to look first would only bring its cache
   // line here once to be read and once more to be written.
   constexpr int unseen = 2;
@@ -48,9 +52,12 @@ void spin_lock::wait_for_holder() noexcept {
     // with the release in unlock().
     if ((round < unseen || !taken_[0].load(std::memory_order_relaxed)) &&
         !taken_[0].exchange(true, std::memory_order_acquire)) {
-      return;
+      break;
     }
   }
+  const std::uint8_t next = next_time_away(away, times_);
+  // Ordering: relaxed; as above.
+  if (next != away) time_away_.store(next, std::memory_order_relaxed);
 }
 
 bool spin_lock::may_reserve() noexcept {

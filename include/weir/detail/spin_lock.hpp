@@ -173,7 +173,7 @@ class spin_lock {
     }
   }
 
-  void wait_for_holder() noexcept;                   // and take held_
+  void wait_for_holder() noexcept;                   // and take held_ (time_away.hpp)
   [[nodiscard]] static bool may_reserve() noexcept;  // there is a barrier, and no director
   static void fence_everybody() noexcept;            // port::process_barrier()
   /// No other thread has it, or had, or will have; 0: there are no more.
@@ -192,6 +192,7 @@ class spin_lock {
   std::array<std::atomic<bool>, 1 + owners> taken_{};
   std::uint8_t biased_ = 0;  // i + 1
   std::uint8_t growth_ = 4;
+  std::atomic<std::uint8_t> time_away_{1};      // of who finds it taken, in moments
   std::array<std::uint16_t, owners> places_{};  // whose inside_ is whose, by their numbers
 };
 
