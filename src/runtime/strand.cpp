@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
+#include <sched.h>
+
 #include <algorithm>
 #include <limits>
 
 #include "port/futex.hpp"
+#include "port/relax.hpp"
 #include "runtime/deadlock.hpp"
 #include "runtime/parking.hpp"
 #include "runtime/runtime_core.hpp"
+#include "runtime/yield_record.hpp"
 #include "weir/detail/suspension.hpp"
 #include "weir/detail/waiter.hpp"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace weir::detail {
 namespace {
@@ -25,6 +25,9 @@ thread_local void* thread_local_slot = nullptr;
 
 // Lives as long as its thread; a late futex_wake on it is harmless.
 thread_local std::atomic<std::uint32_t> my_word{waiting};
+
+constinit yield_record yields;
+thread_local std::uint32_t yields_left_out = 0;
 
 /// Sleeps until woken, known to the registry: dumps show it, and the last to sleep notices.
 void sleep_until_woken(std::atomic<std::uint32_t>& word, const wait_reason& why) {
@@ -41,15 +44,33 @@ void sleep_until_woken(std::atomic<std::uint32_t>& word, const wait_reason& why)
   registry::instance().remove(entry);
 }
 
-bool park_thread(std::atomic<std::uint32_t>& word, time_ns deadline, const wait_reason& why) {
-  constexpr int spins = 50;  // a microsecond or two: the answer may be on its way
-  for (int i = 0; i < spins; ++i) {
-    // Ordering: acquire; pairs with wake().
-    if (word.load(std::memory_order_acquire) == woken) return true;
-#if defined(__x86_64__)
-    _mm_pause();
-#endif
+template <class Pause>
+[[nodiscard]] bool is_woken_within(int looks, Pause pause, const std::atomic<std::uint32_t>& word) {
+  // Ordering: acquire; pairs with wake().
+  while (word.load(std::memory_order_acquire) != woken) {
+    if (looks-- == 0) return false;
+    pause();
   }
+  return true;
+}
+
+/// Before it sleeps: the answer may be on its way.
+[[nodiscard]] bool is_woken_soon(const std::atomic<std::uint32_t>& word) {
+  constexpr int first_looks = 16;
+  constexpr int more_looks = 34;  // with those a microsecond or two
+  constexpr int turns = 8;        // of others
+  if (is_woken_within(first_looks, port::relax, word)) return true;
+  if (!yields.is_worth_a_try(yields_left_out)) {
+    return is_woken_within(more_looks, port::relax, word);
+  }
+  const time_ns since = steady_now();
+  const bool paid = is_woken_within(turns, sched_yield, word);
+  yields.learn(paid, steady_now() - since);
+  return paid;
+}
+
+bool park_thread(std::atomic<std::uint32_t>& word, time_ns deadline, const wait_reason& why) {
+  if (is_woken_soon(word)) return true;
   std::uint32_t expected = waiting;
   // Ordering: acquire in both cases; pairs with wake(), which may have come first.
   if (!word.compare_exchange_strong(expected, sleeping, std::memory_order_acquire,
