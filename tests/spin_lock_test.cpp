@@ -13,6 +13,10 @@ namespace {
 using weir::detail::spin_lock;
 using weir_test::turns;
 
+#if defined(__LP64__)
+static_assert(sizeof(spin_lock) == 40, "contexts have three each, and there may be a million");
+#endif
+
 /// What it guards is not atomic: two at a time would lose counts, and ThreadSanitizer sees them.
 struct counter {
   spin_lock lock{2, 1};  // biased at every occasion, until it may not any more

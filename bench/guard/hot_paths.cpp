@@ -8,7 +8,9 @@
 #include <weir/weir.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
+#include <string_view>
 
 #include "guard/steps_clock.hpp"
 #include "program/program.hpp"
@@ -135,6 +137,12 @@ void context_check() {
 }  // namespace
 
 int main() {
+  // With others the two clocks, of this thread and of theirs, would be compared.
+  const char* const carriers = std::getenv("WEIR_CARRIERS");
+  if (carriers == nullptr || carriers != std::string_view("1")) {
+    std::fputs("guard_hot_paths: run it with WEIR_CARRIERS=1\n", stderr);
+    return 2;
+  }
   std::printf("built-with g++ %s, libc %s\n", __VERSION__, gnu_get_libc_version());
   weir::run([] {
     bench::count_in_steps();

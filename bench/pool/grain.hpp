@@ -90,26 +90,31 @@ class stream {
   double work_ = 0;
 };
 
-/// So many rounds of run(), which does all jobs of the stream, after one to warm up. The figures
-/// are the medians of the rounds': one in which the machine was taken away says nothing.
-template <class Run>
-void measure_rounds(program& p, const stream& s, int workers, Run run) {
+/// So many rounds of prepare() and run(), which does all jobs of the stream, after one to warm up.
+/// The figures are the medians of the rounds': one in which the machine was taken away says
+/// nothing.
+template <class Prepare, class Run>
+void measure_rounds(program& p, const stream& s, int workers, Prepare prepare, Run run) {
   const auto rounds = p.count("rounds", 1);
   const auto jobs = static_cast<double>(s.jobs());
   const double ideal = s.ideal_ns(workers);
-  run();
+  const auto round = [&] {
+    prepare();
+    const double took = time_ns(run);
+    p.check(tally::take() == s.sum(), "jobs were lost or doubled");
+    return took;
+  };
+  round();
   std::vector<double> ns;
   std::vector<double> slowdown;
   double before = speed_of_cpus();
   for (std::int64_t i = 0; i < rounds; ++i) {
-    const double took = time_ns(run);
+    const double took = round();
     const double after = speed_of_cpus();
     ns.push_back(took / jobs);
     slowdown.push_back(took / ideal * std::midpoint(before, after));
     before = after;
   }
-  p.check(tally::take() == s.sum() * static_cast<std::uint64_t>(rounds + 1),
-          "jobs were lost or doubled");
   std::vector<figure> figures{{"ns", median(ns)}};
   if (ideal > 0) figures.emplace_back("slowdown", median(slowdown));
   p.print(figures);
@@ -121,15 +126,14 @@ void measure_compute(program& p) {
   const from where = where_of(p);
   const stream s(p.which(), p.count("jobs", 10'000), p.count("grain", 0));
   P peer(workers, where);
-  measure_rounds(p, s, workers, [&] {
-    peer.begin();
-    drive(peer, where, [&] {
-      for (std::int64_t i = 0; i < s.jobs(); ++i) {
-        s.produce();
-        peer.post([steps = s.steps(i)] { tally::add(spin(steps)); });
-      }
-    });
-  });
+  const auto submit_all = [&] {
+    for (std::int64_t i = 0; i < s.jobs(); ++i) {
+      s.produce();
+      peer.post([steps = s.steps(i)] { tally::add(spin(steps)); });
+    }
+  };
+  measure_rounds(
+      p, s, workers, [&] { peer.begin(); }, [&] { drive(peer, where, submit_all); });
 }
 
 template <class P>

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   const auto workers = static_cast<int>(p.count("workers", 2));
   (void)p.count("inside", 0);
   const bench::stream s(p.which(), p.count("jobs", 10'000), p.count("grain", 0));
-  bench::measure_rounds(p, s, workers, [&] { compute(s, workers); });
+  bench::measure_rounds(
+      p, s, workers, [] {}, [&] { compute(s, workers); });
   return 0;
 }

@@ -52,7 +52,8 @@ def stream(label, which, **more):
 
 
 def remarks(results):
-    lines = ["How much of the CPUs becomes work: ideal ÷ time.", ""]
+    lines = ["How much of the CPUs becomes work: ideal ÷ time. What else runs on the machine takes",
+             "its part of everybody's share: see that of `split`.", ""]
     for one in (*results.cases(COMPUTE), *results.cases(STREAMS)):
         shares = [f"{peer.label} {1 / median(results.samples(one, peer.name)):.1%}"
                   for peer in results.peers([one]) if results.samples(one, peer.name)]
@@ -69,11 +70,11 @@ SUITE = Suite(
 steps, which read no clock, in a pool of as many workers as there are CPUs (here {CORES}); and
 jobs that sleep, in one of 8. *Slowdown* is the time a job takes divided by the ideal: work ÷
 workers, or wait ÷ workers. How long the work takes is measured anew before and after each of
-{ROUNDS} rounds of 50 ms, on all CPUs at once, for a shared machine may be half as fast a tenth of a
-second later; a sample is the rounds' median, and the ratios are those of the slowdown. Two
-yardsticks are no pools: `loop` calls each job where it would have been submitted, and `split` has a
-thread a CPU, each of which does every n-th job of a list that is known. The producer runs where the
-pool's jobs run.
+{ROUNDS} rounds of some 50 ms (streams and the smallest jobs: 10 to 20), on all CPUs at once, for a
+shared machine may be half as fast a tenth of a second later; a sample is the rounds' median, and
+the ratios are those of the slowdown. Two yardsticks are no pools: `loop` calls each job where it
+would have been submitted, and `split` has a thread a CPU, each of which does every n-th job of a
+list that is known. The producer runs where the pool's jobs run.
 
 The streams: one of 100 ns jobs whose last hundredth takes 100 µs each; a mixture of the same, in
 which any job may be a heavy one; and a producer that computes for 5 µs before it submits a job of

@@ -26,8 +26,12 @@ thread_local void* thread_local_slot = nullptr;
 // Lives as long as its thread; a late futex_wake on it is harmless.
 thread_local std::atomic<std::uint32_t> my_word{waiting};
 
-constinit yield_record yields;
-thread_local std::uint32_t yields_left_out = 0;
+constinit thread_local yield_record yields;
+
+[[nodiscard]] bool is_woken(const std::atomic<std::uint32_t>& word) {
+  // Ordering: acquire; pairs with wake().
+  return word.load(std::memory_order_acquire) == woken;
+}
 
 /// Sleeps until woken, known to the registry: dumps show it, and the last to sleep notices.
 void sleep_until_woken(std::atomic<std::uint32_t>& word, const wait_reason& why) {
@@ -35,8 +39,7 @@ void sleep_until_woken(std::atomic<std::uint32_t>& word, const wait_reason& why)
   registry::instance().add(entry);
   for (time_ns patience = deadlock_patience_ns;;) {
     port::futex_wait(word, sleeping, steady_now() + patience);
-    // Ordering: acquire; pairs with wake().
-    if (word.load(std::memory_order_acquire) == woken) break;
+    if (is_woken(word)) break;
     if (steady_now() < entry.since + patience) continue;
     check_deadlock(0);
     patience = std::min(patience * 2, deadlock_patience_max_ns);
@@ -44,33 +47,41 @@ void sleep_until_woken(std::atomic<std::uint32_t>& word, const wait_reason& why)
   registry::instance().remove(entry);
 }
 
-template <class Pause>
-[[nodiscard]] bool is_woken_within(int looks, Pause pause, const std::atomic<std::uint32_t>& word) {
-  // Ordering: acquire; pairs with wake().
-  while (word.load(std::memory_order_acquire) != woken) {
+[[nodiscard]] bool is_woken_within(int looks, const std::atomic<std::uint32_t>& word) {
+  while (!is_woken(word)) {
     if (looks-- == 0) return false;
-    pause();
+    port::relax();
   }
   return true;
 }
 
-/// Before it sleeps: the answer may be on its way.
-[[nodiscard]] bool is_woken_soon(const std::atomic<std::uint32_t>& word) {
-  constexpr int first_looks = 16;
-  constexpr int more_looks = 34;  // with those a microsecond or two
-  constexpr int turns = 8;        // of others
-  if (is_woken_within(first_looks, port::relax, word)) return true;
-  if (!yields.is_worth_a_try(yields_left_out)) {
-    return is_woken_within(more_looks, port::relax, word);
-  }
+/// Lets others run, a few times, unless one of them computes.
+[[nodiscard]] bool is_woken_by_neighbours(const std::atomic<std::uint32_t>& word) {
+  constexpr int turns = 8;
   const time_ns since = steady_now();
-  const bool paid = is_woken_within(turns, sched_yield, word);
-  yields.learn(paid, steady_now() - since);
+  time_ns took = 0;
+  bool paid = false;
+  for (int i = 0; i < turns && !paid && took < yield_record::slice_ns; ++i) {
+    sched_yield();
+    paid = is_woken(word);
+    took = steady_now() - since;
+  }
+  yields.learn(paid, took);
   return paid;
 }
 
+/// Before it sleeps: the answer may be on its way. With a deadline it may be the time that is
+/// waited for, and nobody's turn may make it late.
+[[nodiscard]] bool is_woken_soon(const std::atomic<std::uint32_t>& word, time_ns deadline) {
+  constexpr int first_looks = 16;
+  constexpr int more_looks = 34;  // with those a microsecond or two
+  if (is_woken_within(first_looks, word)) return true;
+  return deadline == never && yields.is_worth_a_try() ? is_woken_by_neighbours(word)
+                                                      : is_woken_within(more_looks, word);
+}
+
 bool park_thread(std::atomic<std::uint32_t>& word, time_ns deadline, const wait_reason& why) {
-  if (is_woken_soon(word)) return true;
+  if (is_woken_soon(word, deadline)) return true;
   std::uint32_t expected = waiting;
   // Ordering: acquire in both cases; pairs with wake(), which may have come first.
   if (!word.compare_exchange_strong(expected, sleeping, std::memory_order_acquire,
@@ -84,8 +95,7 @@ bool park_thread(std::atomic<std::uint32_t>& word, time_ns deadline, const wait_
   }
   for (;;) {
     port::futex_wait(word, sleeping, deadline);
-    // Ordering: acquire; pairs with wake().
-    if (word.load(std::memory_order_acquire) == woken) return true;
+    if (is_woken(word)) return true;
     if (steady_now() >= deadline) return false;
   }
 }

@@ -142,7 +142,7 @@ struct thread_word {
   static constexpr std::uint32_t waiting = 0, woken = 1, sleeping = 2;
   word state{waiting};
 
-  void park() {  // park_thread(), with one look for fifty
+  void park() {  // park_thread(), with one look for them all
     if (state.load(acquire) == woken) return;
     if (flaw() == stores_instead_of_cas) {
       state.store(sleeping, relaxed);
