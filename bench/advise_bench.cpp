@@ -11,6 +11,8 @@
 #include <weir/advise.hpp>
 #include <weir/weir.hpp>
 
+#include "program/program.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -24,11 +26,6 @@ void compute(int rounds) {
 struct figures {
   std::vector<double> job, loop, pool, tasks, batch;
 };
-
-double median(std::vector<double> v) {
-  std::ranges::sort(v);
-  return v[v.size() / 2];
-}
 
 const char* name_of(weir::way best) {
   switch (best) {
@@ -55,9 +52,10 @@ void line(const char* kind, int rounds, F job) {
     best.push_back(a.best);
   }
   std::ranges::sort(best);
-  std::printf("| %s | %.0f | %.0f | %.0f | %.0f | %s | %.0f | %.0f |\n", kind, median(all.job),
-              median(all.loop), median(all.pool), median(all.tasks), name_of(best[best.size() / 2]),
-              median(workers), median(all.batch));
+  std::printf("| %s | %.0f | %.0f | %.0f | %.0f | %s | %.0f | %.0f |\n", kind,
+              bench::median(all.job), bench::median(all.loop), bench::median(all.pool),
+              bench::median(all.tasks), name_of(best[best.size() / 2]), bench::median(workers),
+              bench::median(all.batch));
   std::fflush(stdout);
 }
 

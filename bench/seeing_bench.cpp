@@ -13,6 +13,8 @@
 #include <weir/trace.hpp>
 #include <weir/weir.hpp>
 
+#include "program/program.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -72,11 +74,6 @@ double measure(const weir::pool_options& options, int jobs, int rounds_of_work) 
   return ns / jobs;
 }
 
-double median(std::vector<double> v) {
-  std::ranges::sort(v);
-  return v[v.size() / 2];
-}
-
 void compare(int rounds, int jobs, int rounds_of_work, const char* what) {
   const std::vector<variant> all = variants();
   std::vector<std::vector<double>> times(all.size());
@@ -95,8 +92,8 @@ void compare(int rounds, int jobs, int rounds_of_work, const char* what) {
       ratios.push_back(times[i][r] / times[0][r]);
       differences.push_back(times[i][r] - times[0][r]);
     }
-    std::printf("| %s | %.0f | %.0f | %.2f |\n", all[i].name, median(times[i]), median(differences),
-                median(ratios));
+    std::printf("| %s | %.0f | %.0f | %.2f |\n", all[i].name, bench::median(times[i]),
+                bench::median(differences), bench::median(ratios));
   }
 }
 

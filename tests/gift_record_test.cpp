@@ -69,11 +69,7 @@ TEST(gifts, two_tasks_that_answer_each_other_stay_together) {
   rt.run([] {
     const weir::channel<int> there;
     const weir::channel<int> back;
-    const auto compute = [] {
-      const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(2);
-      while (std::chrono::steady_clock::now() < end) {
-      }
-    };
+    const auto compute = [] { weir_test::compute_for(std::chrono::microseconds(2)); };
     weir::go([=] {
       for (const int v : there) {
         compute();

@@ -42,6 +42,13 @@ inline int turns(int n) {
   return sanitized ? std::max(n / 10, 1) : n;
 }
 
+/// Keeps its processor for so long.
+inline void compute_for(std::chrono::nanoseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) {
+  }
+}
+
 /// WEIR_SEEDS, or a thousand; fewer under a sanitizer.
 inline std::uint64_t seeds_wanted() {
   if (const char* wanted = std::getenv("WEIR_SEEDS")) return std::strtoull(wanted, nullptr, 10);

@@ -12,6 +12,8 @@
 #include <optional>
 #include <thread>
 
+#include "support.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -82,9 +84,7 @@ void wait_for_another(int times) {
   const weir::channel<int> answered;
   std::thread other([&] {
     for (const int i : asked) {
-      const auto until = std::chrono::steady_clock::now() + 50us;
-      while (std::chrono::steady_clock::now() < until) {
-      }
+      weir_test::compute_for(50us);
       answered.send(i);
     }
   });
@@ -129,9 +129,6 @@ TEST(a_thread_that_waits, lets_nobody_run_if_it_waits_for_a_time) {
 /// In place of the C library's, for the library as well.
 extern "C" int sched_yield() noexcept {
   ++yields;
-  const auto until =
-      std::chrono::steady_clock::now() + std::chrono::nanoseconds(neighbour_takes.load());
-  while (std::chrono::steady_clock::now() < until) {
-  }
+  weir_test::compute_for(std::chrono::nanoseconds(neighbour_takes.load()));
   return static_cast<int>(syscall(SYS_sched_yield));
 }

@@ -11,6 +11,7 @@
 // have so many jobs each.
 
 #include <array>
+#include <cmath>
 #include <numeric>
 #include <thread>
 #include <vector>
@@ -90,6 +91,13 @@ class stream {
   double work_ = 0;
 };
 
+/// The slowdown is not finite where the ideal is nothing.
+inline void print_against_ideal(const program& p, double ns, double slowdown) {
+  std::vector<figure> figures{{"ns", ns}};
+  if (std::isfinite(slowdown)) figures.emplace_back("slowdown", slowdown);
+  p.print(figures);
+}
+
 /// So many rounds of prepare() and run(), which does all jobs of the stream, after one to warm up.
 /// The figures are the medians of the rounds': one in which the machine was taken away says
 /// nothing.
@@ -115,9 +123,7 @@ void measure_rounds(program& p, const stream& s, int workers, Prepare prepare, R
     slowdown.push_back(took / ideal * std::midpoint(before, after));
     before = after;
   }
-  std::vector<figure> figures{{"ns", median(ns)}};
-  if (ideal > 0) figures.emplace_back("slowdown", median(slowdown));
-  p.print(figures);
+  print_against_ideal(p, median(ns), median(slowdown));
 }
 
 template <class P>
@@ -162,7 +168,7 @@ void measure_wait(program& p) {
   p.check(tally::take() == static_cast<std::uint64_t>(jobs), "jobs were lost or doubled");
   const auto each = static_cast<double>(wait.count());
   const double a_job = ns / static_cast<double>(jobs);
-  p.print({{"ns", a_job}, {"slowdown", a_job * workers / each}});
+  print_against_ideal(p, a_job, a_job * workers / each);
 }
 
 }  // namespace bench

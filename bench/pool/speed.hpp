@@ -31,12 +31,7 @@ inline double speed_of_cpus() {
     run_on({cpus[which]});
     std::array<double, pieces> took{};
     at_once.arrive_and_wait();
-    for (double& ns : took) {
-      ns = time_ns([steps] {
-        std::uint64_t x = spin(steps);
-        keep(x);
-      });
-    }
+    for (double& ns : took) ns = ns_to_spin(steps);
     std::sort(took.begin(), took.end());
     const auto last = std::upper_bound(took.begin(), took.end(), 1.5 * took[pieces / 2]);
     const double sum = std::reduce(took.begin(), last);

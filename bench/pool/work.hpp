@@ -28,18 +28,20 @@ namespace bench {
   return x;
 }
 
+inline double ns_to_spin(std::uint64_t steps) {
+  return time_ns([steps] {
+    std::uint64_t x = spin(steps);
+    keep(x);
+  });
+}
+
 /// How many steps take so long on this machine when nothing disturbs them: by the fastest of many
 /// short runs, since a disturbance only ever adds.
 inline std::uint64_t steps_for(std::int64_t ns) {
   static const double ns_a_step = [] {
     constexpr std::uint64_t steps = 100'000;
     double best = std::numeric_limits<double>::max();
-    for (int i = 0; i < 60; ++i) {
-      best = std::min(best, time_ns([] {
-                        std::uint64_t x = spin(steps);
-                        keep(x);
-                      }));
-    }
+    for (int i = 0; i < 60; ++i) best = std::min(best, ns_to_spin(steps));
     return best / static_cast<double>(steps);
   }();
   return static_cast<std::uint64_t>(std::llround(static_cast<double>(ns) / ns_a_step));

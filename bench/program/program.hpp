@@ -66,7 +66,7 @@ inline double percentile(const std::vector<double>& sorted, double p) {
 
 inline double median(std::vector<double> samples) {
   std::sort(samples.begin(), samples.end());
-  return percentile(samples, 0.5);
+  return samples[samples.size() / 2];
 }
 
 /// The figures of a latency program: p50, p99, p999.

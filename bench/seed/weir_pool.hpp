@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "program/program.hpp"
 
@@ -62,6 +63,13 @@ std::uint64_t pool(RunAs&& run_as, int n, int workers, int depth, Worker work) {
   }
   run_as.when_workers_end([=] { results.close(); });
   return drain(results);
+}
+
+/// The case of that name.
+template <class RunAs>
+std::uint64_t pool_of(const std::string& which, RunAs&& run_as, int n, int workers, int depth) {
+  if (which == "pool-ctx") return pool(run_as, n, workers, depth, worker_with_context);
+  return pool(run_as, n, workers, depth, worker);
 }
 
 /// round(jobs) gives the sum of their squares.

@@ -88,8 +88,7 @@ double cancel_latency(int turns, int waiters) {
 std::uint64_t round(const std::string& mode, int n, int workers, int depth) {
   return weir::run([&]() -> std::uint64_t {
     if (mode == "unbounded") return unbounded(n, depth);
-    if (mode == "pool-ctx") return pool(tasks{}, n, workers, depth, worker_with_context);
-    return pool(tasks{}, n, workers, depth, worker);
+    return pool_of(mode, tasks{}, n, workers, depth);
   });
 }
 

@@ -31,12 +31,6 @@ struct threads {
   }
 };
 
-std::uint64_t round(const std::string& mode, int n, int workers, int depth) {
-  using namespace bench::seed;
-  if (mode == "pool-ctx") return pool(threads{}, n, workers, depth, worker_with_context);
-  return pool(threads{}, n, workers, depth, worker);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -46,5 +40,6 @@ int main(int argc, char** argv) {
   const int depth = static_cast<int>(p.count("depth", 1024));
   const int n = static_cast<int>(p.count("jobs", 400'000));
   if (mode != "pool" && mode != "pool-ctx") p.unknown_case();
-  bench::seed::measure(p, n, [&](int jobs) { return round(mode, jobs, workers, depth); });
+  bench::seed::measure(
+      p, n, [&](int jobs) { return bench::seed::pool_of(mode, threads{}, jobs, workers, depth); });
 }

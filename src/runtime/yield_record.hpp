@@ -6,7 +6,8 @@
 // processor for the rest of its slice, some milliseconds, also when what was waited for is there,
 // while who sleeps is woken at once. So each thread remembers whether it paid: if it was in vain,
 // it is left out more and more often, and after one such slice nearly always. A thread that waits a
-// few times only is spared the experiment.
+// few times only is spared the experiment. (reluctance.hpp forgets all that at the first success.
+// Here that may be luck: beside who computes some yields pay, and the next takes a slice.)
 
 #include <algorithm>
 #include <cstdint>

@@ -19,11 +19,7 @@ class flooded_pool {
   }
   void begin() {
     poster_ = std::thread([this] {
-      const auto job = [] {
-        const auto end = std::chrono::steady_clock::now() + 2us;
-        while (std::chrono::steady_clock::now() < end) {
-        }
-      };
+      const auto job = [] { weir_test::compute_for(2us); };
       while (!stop_) jobs.post(job);
     });
   }
