@@ -151,7 +151,8 @@ thread_local const at_thread_end end_of_thread;
 }
 
 /// Makes `loaded` one that has room; false: there is none.
-[[nodiscard]] bool load_empty() noexcept {
+/// (maybe_unused: with every_block_anew it is, and clang says so.)
+[[nodiscard, maybe_unused]] bool load_empty() noexcept {
   if (previous != nullptr && previous->count == 0) {
     std::swap(loaded, previous);
     return true;
