@@ -181,7 +181,8 @@ WEIR_RULE(handful_test, nothing_begins_while_the_pool_is_paused) {
       if (n == last) p.get().pause();
     });
     p.release();
-    until([&] { return p.get().stats().running == 0; });
+    // The job that pauses is to have begun first: between any two jobs none is running.
+    until([&] { return p.last() >= last && p.get().stats().running == 0; });
     EXPECT_EQ(p.last(), last);
     p.expect_never(last + 1, many);
     p.get().resume();
