@@ -85,7 +85,9 @@ class future {
     auto [ctx, cancel] = with_deadline(background(), when);
     return select(on_receive(state().done_channel(false)), on_done(ctx)) == 0;
   }
-  /// A channel that closes when the job is over: for select.
+  /// A channel that closes when the job is over: for select. In a job of the same pool it runs this
+  /// one if it is queued, as wait() does, but not its next attempts: a pool whose only worker
+  /// selects over a job that is tried again is stuck. wait() and wait_any() run those.
   [[nodiscard]] receiver<std::monostate> done() const { return state().done_channel(); }
 
   /// For wait_any and Weir's own words.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "weir/detail/job.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <stdexcept>
 
@@ -42,9 +44,33 @@ void job::give_up(std::error_code why) noexcept {
   completed();
 }
 
-void awaited_job::stir(wake_batch& wakes) noexcept {
+void awaited_job::stir(wake_batch& wakes, std::optional<channel<std::monostate>>& signal) noexcept {
   const std::lock_guard lock(lock_);
+  ++stirs_;
   while (wait_node* n = waiters_.claim_front()) wakes.add(*n);
+  signal.swap(extras->again);  // who is tried again has some
+}
+
+/// The channel that is kept there, or is from now on; a closed one if what it tells has happened,
+/// which is asked under the lock.
+template <class Question>
+receiver<std::monostate> awaited_job::signal_in(std::optional<channel<std::monostate>>& kept,
+                                                Question has_happened) {
+  channel<std::monostate> made;
+  {
+    const std::lock_guard lock(lock_);
+    if (!has_happened()) {
+      if (!kept) kept = made;
+      return *kept;
+    }
+  }
+  made.close();
+  return made;
+}
+
+receiver<std::monostate> awaited_job::stirred(std::uint32_t seen) {
+  if (extras == nullptr || extras->retry.attempts <= 1) return {};  // never
+  return signal_in(extras->again, [&] { return stirs_ != seen; });
 }
 
 bool awaited_job::done() noexcept {
@@ -58,23 +84,40 @@ ref<pool_core> awaited_job::pool() noexcept {
   return ref<pool_core>::share(pool_);
 }
 
+std::uint32_t awaited_job::run_if_queued() {
+  std::uint32_t before = 0;
+  ref<pool_core> in;
+  {
+    const std::lock_guard lock(lock_);
+    before = stirs_;
+    in = ref<pool_core>::share(pool_);
+  }
+  if (in) in->help(*this);
+  return before;
+}
+
 bool awaited_job::wait(const context* until) {
   interruption_point("wait for a future");
   const context* own = extras && extras->ctx ? &*extras->ctx : nullptr;
   if (own != nullptr && own->done_core() == nullptr) own = nullptr;
   for (;;) {
-    if (const ref<pool_core> in = pool()) in->help(*this);
+    const std::uint32_t seen = run_if_queued();
+    interruption_point("wait for a future, its job is with somebody");
     if (own != nullptr && until != nullptr) {
-      switch (select(on_receive(done_channel(false)), on_done(*own), on_done(*until))) {
+      switch (select(on_receive(done_channel(false)), on_done(*own), on_done(*until),
+                     on_receive(stirred(seen)))) {
         case 0: return true;
         case 2: return false;
+        case 3: continue;
         default: break;
       }
     } else {
       lock_.lock();
-      if (done_) {
+      if (done_ || stirs_ != seen) {  // (it may have been queued again since we looked)
+        const bool over = done_;
         lock_.unlock();
-        return true;
+        if (over) return true;
+        continue;
       }
       wait_node node;
       if (wait_in(lock_, waiters_, node, own != nullptr ? own : until,
@@ -90,19 +133,8 @@ bool awaited_job::wait(const context* until) {
 }
 
 receiver<std::monostate> awaited_job::done_channel(bool may_run) {
-  if (may_run) {
-    if (const ref<pool_core> in = pool()) in->help(*this);
-  }
-  channel<std::monostate> made;
-  {
-    const std::lock_guard lock(lock_);
-    if (!done_) {
-      if (!signal_) signal_ = made;
-      return *signal_;
-    }
-  }
-  made.close();
-  return made;
+  if (may_run) (void)run_if_queued();
+  return signal_in(signal_, [&] { return done_; });
 }
 
 void throw_no_state() {
@@ -117,13 +149,24 @@ std::size_t wait_any_job(const std::vector<awaited_job*>& jobs, const context* u
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (jobs[i]->done()) return i;
   }
-  std::vector<select_case> cases;
-  cases.reserve(jobs.size() + 1);
-  for (awaited_job* j : jobs) cases.emplace_back(on_receive(j->done_channel()));
-  if (until != nullptr) cases.emplace_back(on_done(*until));
-  const std::size_t first = select(cases);
-  in_time = first < jobs.size();
-  return first;
+  for (;;) {
+    std::vector<select_case> cases;
+    std::vector<select_case> again;
+    cases.reserve(2 * jobs.size() + 1);
+    for (awaited_job* j : jobs) {
+      const std::uint32_t seen = j->run_if_queued();
+      cases.emplace_back(on_receive(j->done_channel(false)));
+      const auto stirred = j->stirred(seen);
+      if (stirred.state() != nullptr) again.emplace_back(on_receive(stirred));
+    }
+    if (until != nullptr) cases.emplace_back(on_done(*until));
+    const std::size_t first_again = cases.size();
+    std::ranges::move(again, std::back_inserter(cases));
+    const std::size_t first = select(cases);
+    if (first >= first_again) continue;  // one is queued again, and may be run here
+    in_time = first < jobs.size();
+    return first;
+  }
 }
 
 }  // namespace detail

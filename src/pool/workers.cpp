@@ -548,6 +548,7 @@ void pool_core::try_later(job& j) {
 
 void pool_core::try_again(job& j) {
   wake_batch wakes;
+  std::optional<channel<std::monostate>> signal;
   lock();
   if (j.state != job_state::retrying) {  // stopped meanwhile
     unlock();
@@ -558,9 +559,10 @@ void pool_core::try_again(job& j) {
   enqueue(j);
   const todo rest = settle(wakes);
   if (awaited_job* const a = j.awaited(); a != nullptr && j.state == job_state::queued) {
-    a->stir(wakes);  // a job that waits for it may run it
+    a->stir(wakes, signal);  // a job that waits for it may run it
   }
   unlock();
+  if (signal) signal->close();
   after_settling(wakes, rest);
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Where a pool is at the end of its range: no queue, retries beside stops, budgets beside waits.
+#include <vector>
+
 #include "support.hpp"
 
 namespace {
@@ -61,19 +63,57 @@ WEIR_RULE(pool_rare_test, after_a_stop_nothing_is_tried_again) {
   });
 }
 
-WEIR_RULE(pool_rare_test, a_job_that_waits_for_one_that_is_tried_again_runs_that_as_well) {
-  crew_.run([] {
+/// In the only worker of a pool: submits a job that fails at first, and waits for it. What comes
+/// after `pause` may be there again before the wait has begun.
+template <class Submit, class Wait>
+void expect_to_run_what_is_tried_again(Submit submit, Wait wait) {
+  for (const auto pause : {0ms, 1ms}) {
     const pool p{{.workers = 1}};
-    const int got = p.submit([&p] {
-                       return p
-                           .submit({.retry = {.attempts = 2, .first = 1ms}},
-                                   [n = 0]() mutable {
-                                     if (n++ == 0) fail();
-                                     return 7;
-                                   })
-                           .get();
+    const int got = p.submit([&] {
+                       const job_options twice{.retry = {.attempts = 2, .first = pause}};
+                       future<int> f = submit(p, twice, [n = 0]() mutable {
+                         if (n++ == 0) fail();
+                         return 7;
+                       });
+                       wait(f);
+                       return f.get();
                      }).get();
     EXPECT_EQ(got, 7);
+  }
+}
+
+const auto submit_twice = [](const pool<>& p, job_options o, auto f) {
+  return p.submit(std::move(o), std::move(f));
+};
+
+WEIR_RULE(pool_rare_test, a_job_that_waits_for_one_that_is_tried_again_runs_that_as_well) {
+  crew_.run([] { expect_to_run_what_is_tried_again(submit_twice, [](auto& f) { f.wait(); }); });
+}
+
+WEIR_RULE(pool_rare_test, who_waits_with_a_context_for_a_job_that_has_one_runs_the_next_attempt) {
+  crew_.run([] {
+    const auto mine = with_cancel(background());
+    const auto its = with_cancel(background());
+    expect_to_run_what_is_tried_again(
+        [&](const pool<>& p, job_options o, auto f) {
+          return p.submit(its.ctx, std::move(o), std::move(f));
+        },
+        [&](auto& f) { EXPECT_TRUE(f.wait(mine.ctx)); });
+  });
+}
+
+WEIR_RULE(pool_rare_test, who_waits_for_any_of_several_runs_the_next_attempt) {
+  crew_.run([] {
+    const pool other{{.workers = 1}};
+    expect_to_run_what_is_tried_again(submit_twice, [&](auto& f) {
+      const channel<int> open;
+      std::vector<future<int>> both;
+      both.push_back(other.submit([=] { return open.receive().value_or(0); }));
+      both.push_back(std::move(f));
+      EXPECT_EQ(wait_any(both) - both.begin(), 1);
+      f = std::move(both.back());
+      open.close();
+    });
   });
 }
 

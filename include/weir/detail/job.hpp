@@ -7,8 +7,8 @@
 //
 // Who may touch what
 //   next, prev, state, since, and the fields of submission   under the pool's lock
-//   done_, error_, waiters_, signal_, pool_                   under the job's own lock, which is
-//                                                             taken after the pool's
+//   done_, error_, waiters_, signal_, pool_, stirs_,          under the job's own lock, which is
+//   extras->again                                             taken after the pool's
 //   the function and the result    whoever runs it; after that, once done_, the future
 
 #include <algorithm>
@@ -45,6 +45,7 @@ struct job_extras {
   retry_policy retry;
   int attempts_made = 0;
   std::string name;
+  std::optional<channel<std::monostate>> again;  // see awaited_job::stirred()
 };
 
 /// What is recycled is of this size: function and result have what job, or awaited_job, leaves.
@@ -132,8 +133,14 @@ class awaited_job : public job {
                std::optional<channel<std::monostate>>& signal) noexcept;
   /// The same, all of it; no lock is held.
   void publish(std::exception_ptr error) noexcept;
-  /// Has those who wait look again whether they can run it.
-  void stir(wake_batch& wakes) noexcept;
+  /// It is queued again: those who wait look once more whether they can run it. `signal` as in
+  /// publish().
+  void stir(wake_batch& wakes, std::optional<channel<std::monostate>>& signal) noexcept;
+  /// In a job of its pool: runs it here if it is queued. How often it had been queued again before
+  /// this looked: who waits afterwards has to know whether it has been once more.
+  [[nodiscard]] std::uint32_t run_if_queued();
+  /// Closes when it has been queued again since run_if_queued() gave `seen`.
+  [[nodiscard]] receiver<std::monostate> stirred(std::uint32_t seen);
 
   [[nodiscard]] bool done() noexcept;
   /// Waits until it is over; false when ctx (if any) is done first. In a job of the same pool it
@@ -155,8 +162,13 @@ class awaited_job : public job {
   }
 
  private:
+  template <class Question>
+  [[nodiscard]] receiver<std::monostate> signal_in(std::optional<channel<std::monostate>>& kept,
+                                                   Question has_happened);
+
   spin_lock lock_;
   bool done_ = false;
+  std::uint32_t stirs_ = 0;
   pool_core* pool_ = nullptr;
   std::exception_ptr error_;
   wait_list waiters_;
