@@ -51,12 +51,14 @@ stress: ## hammer the library for STRESS_SECONDS (600)
 	@cmake --build --preset release -j $(JOBS) --target weir_stress
 	@build/release/bench/weir_stress --seconds $(STRESS_SECONDS)
 
-long: ## prove what takes minutes: 100 million jobs, a million a policy, rates over 10 s
+long: ## prove what takes minutes: 100 million jobs, a million a policy, rates over 10 s, stops at every lock
 	@scripts/deps check
 	@cmake --preset release
 	@cmake --build --preset release -j $(JOBS) --target pool_pool_memory_test limit_rate_test
 	@cmake --preset tsan
 	@cmake --build --preset tsan -j $(JOBS) --target pool_pool_conservation_test
+	@cmake --preset stops
+	@cmake --build --preset stops -j $(JOBS) --target rules
 	@scripts/long
 
 mutants: ## change Weir's own code in a hundred wrong ways: do the tests notice? (an hour)

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "pool/job_memory.hpp"
+#include "weir/detail/interruption.hpp"
 #include "weir/detail/job.hpp"
 #include "weir/detail/sanitizers.hpp"
 #include "weir/detail/spin_lock.hpp"
@@ -71,6 +72,7 @@ class magazine_depot {
  public:
   /// A full one for an empty one, or null.
   [[nodiscard]] magazine* take_full(magazine* empty) noexcept {
+    const unbroken of_this_thread;
     const std::lock_guard lock(lock_);
     magazine* const m = full_;
     if (m == nullptr) return nullptr;
@@ -86,6 +88,7 @@ class magazine_depot {
   [[nodiscard]] magazine* take_empty(magazine* full) noexcept {
     magazine* m = nullptr;
     {
+      const unbroken of_this_thread;
       const std::lock_guard lock(lock_);
       m = empty_;
       if (m != nullptr) empty_ = m->next;

@@ -168,6 +168,7 @@ void limit_state::arm(time_ns at) {
   runtime_core* rt = &runtime_core::current();
   rt->check_fork();
   rt->need_carrier();
+  const unbroken under_mutex;
   const std::lock_guard arming(arm_m_);
   if (timers_) timers_->remove(*this);
   time_ns clock_time = 0;

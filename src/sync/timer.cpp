@@ -33,6 +33,7 @@ class timer_state final : public shared_object, public timer_entry, private time
     runtime_core& rt = runtime_core::current();
     rt.check_fork();
     rt.need_carrier();
+    const unbroken under_mutex;
     const std::lock_guard lock(m_);
     const bool was_armed = disarm();
     period_ = period.count();
@@ -48,6 +49,7 @@ class timer_state final : public shared_object, public timer_entry, private time
   /// True if it was still to fire.
   bool stop() {
     interruption_point("stop of a timer");
+    const unbroken under_mutex;
     const std::lock_guard lock(m_);
     return disarm();
   }

@@ -29,6 +29,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "interruption.hpp"
 #include "sanitizers.hpp"
 #include "thread_token.hpp"
 
@@ -43,6 +44,7 @@ class spin_lock {
       : patience_(patience), growth_(growth) {}
 
   void lock() noexcept {
+    before_lock();
     if (!lock_as_owner()) [[unlikely]]
       lock_otherwise();
   }
@@ -58,6 +60,7 @@ class spin_lock {
       // Ordering: release; as above, by anybody pairs with the acquire in lock_shared().
       taken_[biased_].store(false, std::memory_order_release);
     }
+    after_unlock();
   }
 
   /// For the holder: did another thread have it before? A hint.
