@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <functional>
 #include <iostream>
 #include <sstream>
 
@@ -148,7 +149,7 @@ TEST_F(deadlock_death, a_setting_can_leave_it_at_the_report) {
           // A thread that is unknown to Weir only for so long.
           (void)channel<int>{}.receive();
         }).detach();
-        alarm(4);  // ends the program
+        alarm(10);  // ends the program; the report comes after some two seconds
         (void)channel<int>{}.receive();
       },
       testing::KilledBySignal(SIGALRM), "every task and every thread waits");
@@ -184,6 +185,24 @@ TEST_F(deadlock_death, a_sleeper_or_a_deadline_is_none) {
       testing::ExitedWithCode(7), "^$");
 }
 
+/// What act() has written to stderr, and whoever comes after it, up to `last`; and passes it on.
+void pass_on_stderr_until(const std::string& last, const std::function<void()>& act) {
+  int ends[2] = {};
+  if (::pipe(ends) != 0) std::_Exit(1);
+  const int real = ::dup(STDERR_FILENO);
+  ::dup2(ends[1], STDERR_FILENO);
+  act();
+  std::string text;
+  while (!has(text, last)) {
+    char part[512];
+    const ssize_t n = ::read(ends[0], part, sizeof part);
+    if (n <= 0) std::_Exit(1);
+    text.append(part, static_cast<std::size_t>(n));
+  }
+  ::dup2(real, STDERR_FILENO);
+  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) std::_Exit(1);
+}
+
 TEST_F(deadlock_death, a_signal_prints_the_list_and_the_program_goes_on) {
   EXPECT_EXIT(
       {
@@ -191,8 +210,7 @@ TEST_F(deadlock_death, a_signal_prints_the_list_and_the_program_goes_on) {
         const channel<int> ch;
         go("reader", [=] { (void)ch.receive(); });
         until([] { return has(dump(), "'reader': receive"); });
-        raise(SIGQUIT);
-        usleep(300'000);  // tidy: sleep is the subject
+        pass_on_stderr_until("'reader': receive", [] { raise(SIGQUIT); });
         ch.send(1);
         std::_Exit(7);
       },

@@ -18,8 +18,9 @@
 //     that any will do.
 //   - A job that submits to its own full pool runs the new job itself, and one that waits for a
 //     queued job of its own pool runs that one: no pool waits for itself. (A job that is run so
-//     comes to its end before the one below goes on: it must not wait for what that one does
-//     later.)
+//     comes to its end before the one below goes on: it must not wait for what that one does later.
+//     And the job has to wait itself: that it waits for a task or a thread of its own, which waits
+//     for a job, the pool does not know.)
 //   - What happened before submit is visible in the job.
 //
 // When not to use one: for an answer that must come at once, and for jobs of less than some 100 ns:

@@ -4,7 +4,7 @@
 
 #include "pool/pool_core.hpp"
 #include "pool/pool_queue.hpp"
-#include "weir/timer.hpp"
+#include "sync/call_later.hpp"
 
 namespace weir::detail {
 namespace {
@@ -41,7 +41,7 @@ void pool_core::take_back_handfuls(std::uint64_t up_to) noexcept {
 /// Looks after handfuls, for as long as there are any.
 void pool_core::recall_later() noexcept {
   try {
-    weir::after_func(recall_period, [link = link_] {
+    call_later(where_, recall_period, [link = link_] {
       if (const ref<pool_core> core = link->core()) core->recall();
     });
   } catch (...) {  // no memory for a timer: now, and the next handful tries again

@@ -100,8 +100,12 @@ bool awaited_job::wait(const context* until) {
   interruption_point("wait for a future");
   const context* own = extras && extras->ctx ? &*extras->ctx : nullptr;
   if (own != nullptr && own->done_core() == nullptr) own = nullptr;
+  const context* ended = nullptr;  // it, once it is done
   for (;;) {
     const std::uint32_t seen = run_if_queued();
+    if (ended != nullptr) {  // if the job is queued still, or again, that is its end
+      if (const ref<pool_core> in = pool()) in->cancel_queued(*this, ended->error());
+    }
     interruption_point("wait for a future, its job is with somebody");
     if (own != nullptr && until != nullptr) {
       switch (select(on_receive(done_channel(false)), on_done(*own), on_done(*until),
@@ -126,9 +130,7 @@ bool awaited_job::wait(const context* until) {
       }
       if (own == nullptr) return false;
     }
-    // The job's own context is done: if it is queued still, that is its end.
-    if (const ref<pool_core> in = pool()) in->cancel_queued(*this, own->error());
-    own = nullptr;
+    ended = std::exchange(own, nullptr);
   }
 }
 
@@ -146,10 +148,10 @@ void throw_no_state() {
 std::size_t wait_any_job(const std::vector<awaited_job*>& jobs, const context* until,
                          bool& in_time) {
   if (jobs.empty()) return 0;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    if (jobs[i]->done()) return i;
-  }
   for (;;) {
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      if (jobs[i]->done()) return i;
+    }
     std::vector<select_case> cases;
     std::vector<select_case> again;
     cases.reserve(2 * jobs.size() + 1);
@@ -163,9 +165,11 @@ std::size_t wait_any_job(const std::vector<awaited_job*>& jobs, const context* u
     const std::size_t first_again = cases.size();
     std::ranges::move(again, std::back_inserter(cases));
     const std::size_t first = select(cases);
-    if (first >= first_again) continue;  // one is queued again, and may be run here
-    in_time = first < jobs.size();
-    return first;
+    if (first < first_again || (until != nullptr && until->cancelled())) {
+      in_time = first < jobs.size();
+      return first;
+    }
+    // One is queued again, and may be run here.
   }
 }
 

@@ -8,7 +8,7 @@
 #include "pool/pool_queue.hpp"
 #include "port/memory.hpp"
 #include "runtime/runtime_core.hpp"
-#include "weir/timer.hpp"
+#include "sync/call_later.hpp"
 
 namespace weir::detail {
 namespace {
@@ -43,7 +43,7 @@ void pool_core::watch_later() {
     period = std::min(period, std::max<std::chrono::nanoseconds>(options_.stuck_after / 4, 1ms));
   }
   try {
-    weir::after_func(period, [link = link_] {
+    call_later(where_, period, [link = link_] {
       if (const ref<pool_core> core = link->core()) core->watch();
     });
   } catch (...) {  // no memory for a timer: the next job tries again

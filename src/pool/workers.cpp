@@ -14,9 +14,9 @@
 #include "runtime/random.hpp"
 #include "runtime/reluctance.hpp"
 #include "runtime/runtime_core.hpp"
+#include "sync/call_later.hpp"
 #include "sync/wait.hpp"
 #include "weir/sync.hpp"
-#include "weir/timer.hpp"
 
 namespace weir::detail {
 namespace {
@@ -538,7 +538,7 @@ void pool_core::try_later(job& j) {
   const double r = static_cast<double>(random_below(steps)) / steps;
   const auto delay = retry_delay(j.extras->retry, j.extras->attempts_made, r);
   try {
-    weir::after_func(delay, [link = link_, kept] {
+    call_later(where_, delay, [link = link_, kept] {
       if (const ref<pool_core> core = link->core()) core->try_again(*kept);
     });
   } catch (...) {

@@ -238,6 +238,7 @@ carrier* runtime_core::reserve_carrier(bool lender) {
   }
   attached_ += 1;
   change_entitled(+1);
+  const unbroken under_mutex;
   c->attach();
   if (stranded_.count > 0) (void)c->post(std::exchange(stranded_, {}));
   return c;

@@ -19,6 +19,7 @@ standing_wait::standing_wait(task& t, channel_core& signal) noexcept
 
 // (Not leave(): under a director a task that has failed, and ends, must not be stopped here.)
 standing_wait::~standing_wait() {
+  const unbroken as_it_ends;
   const std::lock_guard lock(signal_->lock);
   if (node_.linked) signal_->receivers.remove(node_);
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "runtime/parking.hpp"
+#include "sync/call_later.hpp"
 #include "sync/callback.hpp"
 
 namespace weir::detail {
@@ -28,9 +29,8 @@ class timer_state final : public shared_object, public timer_entry, private time
 
   /// Fires `first` from now, and then every `period` if that is not 0. True if it was still to
   /// fire.
-  bool restart(nanoseconds first, nanoseconds period) {
+  bool restart(nanoseconds first, nanoseconds period, runtime_core& rt = runtime_core::current()) {
     interruption_point("start of a timer");
-    runtime_core& rt = runtime_core::current();
     rt.check_fork();
     rt.need_carrier();
     const unbroken under_mutex;
@@ -133,6 +133,10 @@ nanoseconds timer_handle::checked_period(nanoseconds p, const char* where) {
     throw std::invalid_argument(std::string("weir::") + where + ": the period is not positive");
   }
   return p;
+}
+
+void call_later(runtime_core& rt, std::chrono::nanoseconds d, std::function<void()> f) {
+  make_ref<timer_state>(std::move(f))->restart(d, {}, rt);
 }
 
 }  // namespace weir::detail

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Where a pool is at the end of its range: no queue, retries beside stops, budgets beside waits.
+#include <atomic>
 #include <vector>
 
 #include "support.hpp"
@@ -114,6 +115,67 @@ WEIR_RULE(pool_rare_test, who_waits_for_any_of_several_runs_the_next_attempt) {
       f = std::move(both.back());
       open.close();
     });
+  });
+}
+
+TEST(pool_rare, a_job_is_tried_again_also_if_the_runtime_of_who_ran_it_has_ended) {
+  const pool p{{.workers = 1, .queue = 1, .when_full = when_full::run_in_caller}};
+  const channel<int> begun;
+  const channel<int> open;
+  p.post([=] {
+    begun.send(1);
+    (void)open.receive();
+  });
+  (void)begun.receive();
+  p.post([] {});  // now it is full
+  std::atomic<int> runs{0};
+  future<int> f;
+  {
+    runtime other{{.carriers = 1}};
+    f = other.run([&] {
+      const job_options twice{.retry = {.attempts = 2, .first = 50ms, .jitter = 0}};
+      return p.submit(twice, [&] {
+        if (++runs == 1) fail();
+        return 7;
+      });
+    });
+    EXPECT_EQ(runs, 1) << "it was to run in its caller";
+  }
+  open.close();
+  EXPECT_TRUE(f.wait_for(20s));
+  (void)p.stop();  // nothing, if all is well
+  EXPECT_EQ(runs, 2);
+}
+
+TEST(pool_rare, a_job_whose_context_ends_between_two_attempts_is_over) {
+  const pool p{{.workers = 1}};
+  const auto own = with_cancel(background());
+  const auto limit = with_timeout(background(), 20s);
+  std::atomic<bool> ran{false};
+  auto f = p.submit(own.ctx, {.retry = {.attempts = 2, .first = 24h, .max = 24h}}, [&] {
+    ran = true;
+    fail();
+  });
+  until([&] { return ran && p.stats().running == 0; });
+  own.cancel();
+  EXPECT_TRUE(f.wait(limit.ctx));
+  EXPECT_EQ(p.stats().cancelled, 1U);
+  p.close();
+  EXPECT_TRUE(p.wait(limit.ctx));
+}
+
+WEIR_RULE(pool_rare_test, a_job_whose_context_ends_as_it_fails_is_over_in_a_paused_pool_as_well) {
+  crew_.run([] {
+    const pool p{{.workers = 1}};
+    const auto own = with_cancel(background());
+    const retry_policy again{.attempts = 2, .first = 0ms, .retry_if = [&](const auto&) {
+                               p.pause();
+                               own.cancel();
+                               return true;
+                             }};
+    auto f = p.submit(own.ctx, {.retry = again}, fail);
+    EXPECT_THROW(f.get(), std::system_error);
+    EXPECT_EQ(p.stats().cancelled, 1U);
   });
 }
 
