@@ -45,12 +45,6 @@ namespace {
 
 using namespace weir_test;
 using namespace weir;
-using steady = std::chrono::steady_clock;
-
-void compute(std::chrono::microseconds d) {
-  for (const auto end = steady::now() + d; steady::now() < end;) {
-  }
-}
 
 class refusal_test : public testing::Test {
  protected:
@@ -88,7 +82,7 @@ TEST_F(refusal_test, a_second_carrier_that_cannot_start_costs_no_task) {
     for (auto& mine : ran) {
       all.go([&] {
         ++mine;
-        compute(100us);
+        compute_for(100us);
         yield();
       });
     }
@@ -208,15 +202,15 @@ TEST(shutdown_test, run_does_not_return_while_its_function_runs) {
     try {
       rt.run([&] {
         rt.go([&] {
-          compute(2ms);
+          compute_for(2ms);
           ch.send(1);
-          compute(1ms);
+          compute_for(1ms);
         });
         (void)ch.receive();  // goes on where it was woken: on the other carrier
         inside = true;
         while (!given_up) {
         }
-        compute(2ms);
+        compute_for(2ms);
         if (returned) ran_after = true;
       });
     } catch (const std::system_error& e) {

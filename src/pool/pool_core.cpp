@@ -329,17 +329,11 @@ void pool_core::cancel_queued(job& j, std::error_code why) {
   interruption_point("cancel in a pool");
   wake_batch wakes;
   lock();
-  if (j.state == job_state::queued) {
-    unqueue(j);
-  } else if (j.state == job_state::retrying) {
-    retrying_.remove(j);  // its timer finds it over
-    retrying_count_ -= 1;
-  } else {
+  if (j.state != job_state::queued && j.state != job_state::retrying) {
     unlock();
     return;
   }
-  j.state = job_state::over;
-  ++stats_.cancelled;
+  withdraw(j);
   const ref<job> mine = ref<job>::adopt(&j);
   const todo rest = settle(wakes);
   unlock();

@@ -217,6 +217,7 @@ class pool_core : public shared_object {
   }
   void enqueue(job& j) noexcept;
   void unqueue(job& j) noexcept;
+  void leave_retrying(job& j) noexcept;
   [[nodiscard]] job_list& queue_of(priority p) noexcept {
     return p == priority::normal ? normal_ : special_[p == priority::high ? 0 : 1];
   }
@@ -251,6 +252,7 @@ class pool_core : public shared_object {
   void end_all_waits(wake_batch& wakes) noexcept;
   void check_alive(const job& j, const job_frame* own);
   [[nodiscard]] job_list make_room(const job& j) noexcept;
+  void withdraw(job& j) noexcept;
   [[nodiscard]] job_list take_queued() noexcept;
   void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
   [[nodiscard]] bool wait_for_end(wait_list& list, const context* until, bool& ended);

@@ -172,21 +172,14 @@ void pool_core::unmark_waiting(job_frame* own, std::int64_t count) {
 /// Empties the queue and what waits for another attempt. The lock is held.
 job_list pool_core::take_queued() noexcept {
   job_list taken;
-  for (job_list* const list : queues()) {
-    while (job* j = list->front()) {
-      unqueue(*j);
-      j->state = job_state::over;
-      ++stats_.cancelled;
+  const auto take_all = [&](const job_list& list) {
+    while (job* j = list.front()) {
+      withdraw(*j);
       taken.push_back(*j);
     }
-  }
-  while (job* j = retrying_.front()) {
-    retrying_.remove(*j);
-    retrying_count_ -= 1;
-    j->state = job_state::over;
-    ++stats_.cancelled;
-    taken.push_back(*j);
-  }
+  };
+  for (const job_list* const list : queues()) take_all(*list);
+  take_all(retrying_);
   return taken;
 }
 

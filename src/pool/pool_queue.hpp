@@ -150,6 +150,23 @@ inline void pool_core::start(job& j, pool_worker* by) noexcept {
   if (!j.is_free) add(running_cost_, j.cost);
 }
 
+/// It waits for its next attempt no longer; if its timer has not come yet, it finds that out.
+inline void pool_core::leave_retrying(job& j) noexcept {
+  retrying_.remove(j);
+  retrying_count_ -= 1;
+}
+
+/// Queued, or between two attempts: it will not run. The reference is the caller's.
+inline void pool_core::withdraw(job& j) noexcept {
+  if (j.state == job_state::queued) {
+    unqueue(j);
+  } else {
+    leave_retrying(j);
+  }
+  j.state = job_state::over;
+  ++stats_.cancelled;
+}
+
 inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
   if (by != nullptr) {
     by->current = nullptr;

@@ -554,8 +554,7 @@ void pool_core::try_again(job& j) {
     unlock();
     return;
   }
-  retrying_.remove(j);
-  retrying_count_ -= 1;
+  leave_retrying(j);
   enqueue(j);
   const todo rest = settle(wakes);
   if (awaited_job* const a = j.awaited(); a != nullptr && j.state == job_state::queued) {
