@@ -7,7 +7,8 @@
 //   weir::select(weir::on_ready(answer, [&] { use(answer.get()); }), weir::on_done(ctx));
 //
 // What ends a future is the job's result, its exception, or, if the job was never run or cut short,
-// a std::system_error with errc::cancelled, deadline_exceeded or dropped.
+// a std::system_error with errc::cancelled, deadline_exceeded or dropped. A job that was submitted
+// with a context is over with that, while it is queued or waits for its next attempt.
 //
 // In a job, waiting for another job of the same pool that is still queued runs that one here and
 // now: so a pool of one can run recursive jobs. wait_for and wait_until do not: they would not be

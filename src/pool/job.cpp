@@ -41,7 +41,13 @@ void job::give_up(std::error_code why) noexcept {
   if (awaited_job* const a = awaited()) {
     a->publish(std::make_exception_ptr(std::system_error(why, "weir: job")));
   }
-  completed();
+  end();
+}
+
+/// What watched its context holds a reference of it.
+void job::forget_context() noexcept {
+  const after_func_handle watch = std::move(extras->watch);
+  (void)watch.stop();
 }
 
 void awaited_job::stir(wake_batch& wakes, std::optional<channel<std::monostate>>& signal) noexcept {
@@ -68,9 +74,9 @@ receiver<std::monostate> awaited_job::signal_in(std::optional<channel<std::monos
   return made;
 }
 
-receiver<std::monostate> awaited_job::stirred(std::uint32_t seen) {
-  if (extras == nullptr || extras->retry.attempts <= 1) return {};  // never
-  return signal_in(extras->again, [&] { return stirs_ != seen; });
+receiver<std::monostate> awaited_job::stirred(std::optional<std::uint32_t> seen) {
+  if (!seen || extras == nullptr || extras->retry.attempts <= 1) return {};  // never
+  return signal_in(extras->again, [&] { return stirs_ != *seen; });
 }
 
 bool awaited_job::done() noexcept {
@@ -84,7 +90,7 @@ ref<pool_core> awaited_job::pool() noexcept {
   return ref<pool_core>::share(pool_);
 }
 
-std::uint32_t awaited_job::run_if_queued() {
+std::optional<std::uint32_t> awaited_job::run_if_queued() {
   std::uint32_t before = 0;
   ref<pool_core> in;
   {
@@ -92,45 +98,26 @@ std::uint32_t awaited_job::run_if_queued() {
     before = stirs_;
     in = ref<pool_core>::share(pool_);
   }
-  if (in) in->help(*this);
+  if (!in || !in->help(*this)) return std::nullopt;
   return before;
 }
 
 bool awaited_job::wait(const context* until) {
   interruption_point("wait for a future");
-  const context* own = extras && extras->ctx ? &*extras->ctx : nullptr;
-  if (own != nullptr && own->done_core() == nullptr) own = nullptr;
-  const context* ended = nullptr;  // it, once it is done
   for (;;) {
-    const std::uint32_t seen = run_if_queued();
-    if (ended != nullptr) {  // if the job is queued still, or again, that is its end
-      if (const ref<pool_core> in = pool()) in->cancel_queued(*this, ended->error());
-    }
+    const std::optional<std::uint32_t> seen = run_if_queued();
     interruption_point("wait for a future, its job is with somebody");
-    if (own != nullptr && until != nullptr) {
-      switch (select(on_receive(done_channel(false)), on_done(*own), on_done(*until),
-                     on_receive(stirred(seen)))) {
-        case 0: return true;
-        case 2: return false;
-        case 3: continue;
-        default: break;
-      }
-    } else {
-      lock_.lock();
-      if (done_ || stirs_ != seen) {  // (it may have been queued again since we looked)
-        const bool over = done_;
-        lock_.unlock();
-        if (over) return true;
-        continue;
-      }
-      wait_node node;
-      if (wait_in(lock_, waiters_, node, own != nullptr ? own : until,
-                  {.kind = &future_wait, .object = this})) {
-        continue;  // it is over, or queued again
-      }
-      if (own == nullptr) return false;
+    lock_.lock();
+    if (done_ || (seen && stirs_ != *seen)) {  // (it may have been queued again since we looked)
+      const bool over = done_;
+      lock_.unlock();
+      if (over) return true;
+      continue;
     }
-    ended = std::exchange(own, nullptr);
+    wait_node node;
+    if (!wait_in(lock_, waiters_, node, until, {.kind = &future_wait, .object = this})) {
+      return false;
+    }
   }
 }
 
@@ -156,7 +143,7 @@ std::size_t wait_any_job(const std::vector<awaited_job*>& jobs, const context* u
     std::vector<select_case> again;
     cases.reserve(2 * jobs.size() + 1);
     for (awaited_job* j : jobs) {
-      const std::uint32_t seen = j->run_if_queued();
+      const std::optional<std::uint32_t> seen = j->run_if_queued();
       cases.emplace_back(on_receive(j->done_channel(false)));
       const auto stirred = j->stirred(seen);
       if (stirred.state() != nullptr) again.emplace_back(on_receive(stirred));
@@ -210,7 +197,7 @@ void unrun_jobs::run(std::size_t i) {
       mine->attempt(has_context ? *mine->extras->ctx : background(), nullptr);
   mine->drop_function();
   if (detail::awaited_job* const a = mine->awaited()) a->publish(std::move(error));
-  mine->completed();
+  mine->end();
 }
 
 // ---- the pool's public face ---------------------------------------------------------------------

@@ -131,6 +131,37 @@ void pool_core::check_alive(const job& j, const job_frame* own) {
 bool pool_core::admit(ref<job>& given, const context* until, bool may_wait) {
   interruption_point("submit to a pool");
   refuse_if_forked();
+  if (given->extras && given->own_context() != nullptr) {
+    return admit_watched(given, until, may_wait);
+  }
+  return let_in(given, until, may_wait);
+}
+
+/// While it is queued, or waits for its next attempt, nobody looks at its context: that tells us.
+bool pool_core::admit_watched(ref<job>& given, const context* until, bool may_wait) {
+  const ref<job> mine = given;
+  const context& own = *mine->own_context();
+  if (!own.cancelled()) {
+    mine->extras->watch = after_func(own, [link = link_, mine] {
+      if (const ref<pool_core> core = link->core()) {
+        core->cancel_queued(*mine, mine->own_context()->error());
+      }
+    });
+  }
+  try {
+    if (!let_in(given, until, may_wait)) {
+      mine->forget_context();
+      return false;
+    }
+  } catch (...) {
+    mine->forget_context();
+    throw;
+  }
+  if (own.cancelled()) cancel_queued(*mine, own.error());  // it was told before it was queued
+  return true;
+}
+
+bool pool_core::let_in(ref<job>& given, const context* until, bool may_wait) {
   if (!options_.tracer) return come_in(given) || take_in(given, until, may_wait);
   trace_submitted(*given);
   try {
@@ -307,15 +338,15 @@ bool pool_core::wait_for_room(ref<job>& given, const context* until) {
   throw_refused(until->error());
 }
 
-void pool_core::help(job& j) {
+bool pool_core::help(job& j) {
   interruption_point("help in a pool");
   job_frame* const own = frame_here();
-  if (own == nullptr) return;
+  if (own == nullptr) return false;
   wake_batch wakes;
   lock();
   if (j.state != job_state::queued) {
     unlock();
-    return;
+    return true;
   }
   unqueue(j);
   start(j, nullptr);
@@ -323,6 +354,7 @@ void pool_core::help(job& j) {
   unlock();
   after_settling(wakes, rest);
   run_here(j, own);
+  return true;
 }
 
 void pool_core::cancel_queued(job& j, std::error_code why) {

@@ -110,9 +110,9 @@ class pool_core : public shared_object {
   /// False: there is none, and may_wait is false. Throws what submit() throws. What was not taken
   /// is left to the caller.
   bool admit(ref<job>& j, const context* until, bool may_wait);
-  /// Runs j here if it is still queued and we are in a job of this pool.
-  void help(job& j);
-  /// Ends j as cancelled if it is still queued.
+  /// Are we in a job of this pool? Then j runs here if it is still queued.
+  bool help(job& j);
+  /// Ends j as cancelled if it is queued, or waits for its next attempt.
   void cancel_queued(job& j, std::error_code why);
 
   /// Puts the options into the job; without, the pool's. Throws std::invalid_argument.
@@ -257,6 +257,8 @@ class pool_core : public shared_object {
   void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
   [[nodiscard]] bool wait_for_end(wait_list& list, const context* until, bool& ended);
   [[nodiscard]] pool_stats stats_locked() noexcept;
+  bool admit_watched(ref<job>& given, const context* until, bool may_wait);
+  bool let_in(ref<job>& given, const context* until, bool may_wait);
   [[nodiscard]] bool come_in(ref<job>& given) noexcept;
   bool take_in(ref<job>& given, const context* until, bool may_wait);
   bool admit_when_full(ref<job>& given, const context* until, bool may_wait, job_frame* own);

@@ -15,6 +15,7 @@
 #include "runtime/reluctance.hpp"
 #include "runtime/runtime_core.hpp"
 #include "sync/call_later.hpp"
+#include "sync/context_state.hpp"
 #include "sync/wait.hpp"
 #include "weir/sync.hpp"
 
@@ -38,6 +39,12 @@ constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested 
   } catch (...) {
     return false;
   }
+}
+
+/// Why a job has no other attempt, under the pool's lock; none if it has.
+[[nodiscard]] std::error_code no_next_attempt(const job& j, bool pool_is_stopped) noexcept {
+  if (pool_is_stopped) return errc::cancelled;
+  return j.extras && j.extras->ctx ? end_of(*j.extras->ctx) : std::error_code();
 }
 
 /// For as long as it lives, the current task or thread runs this job.
@@ -283,7 +290,7 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
   lock_.unlock();
   if (recall) [[unlikely]]
     recall_later();
-  finished->completed();
+  finished->end();
   if (j != nullptr && finished->is_small && finished->extras == nullptr) {
     me.spent = std::exchange(finished, nullptr);
   } else {
@@ -417,9 +424,12 @@ void pool_core::hand_in_begin(job& j, verdict v) {
 /// Under the lock: it is counted, and published.
 void pool_core::settle_finished(job& j, pool_worker* by, verdict& v, wake_batch& wakes,
                                 std::optional<channel<std::monostate>>& signal) noexcept {
-  if (v == verdict::again && stopped_) {  // since it was judged: there is no other attempt
-    v = verdict::cancelled;
-    j.last_error = error_of(errc::cancelled);
+  if (v == verdict::again) {
+    // Since it was judged its end may have come, and found it running.
+    if (const std::error_code end = no_next_attempt(j, stopped_)) {
+      v = verdict::cancelled;
+      j.last_error = error_of(end);
+    }
   }
   retire(j, by, v);
   if (v == verdict::again) j.retain();  // for try_later(): whoever stops the pool takes the other
@@ -433,7 +443,7 @@ void pool_core::hand_in_end(job& j, verdict v) {
   if (v == verdict::again) {
     try_later(j);
   } else {
-    j.completed();
+    j.end();
     j.release();
   }
 }

@@ -118,6 +118,18 @@ WEIR_RULE(pool_rare_test, who_waits_for_any_of_several_runs_the_next_attempt) {
   });
 }
 
+TEST(pool_rare, from_outside_a_job_with_retries_is_one_case_of_a_wait_for_any) {
+  constexpr std::size_t more_than_half_of_what_a_select_takes = 40'000;
+  const pool p{{.workers = 1, .queue = more_than_half_of_what_a_select_takes}};
+  p.pause();
+  std::vector<future<void>> all;
+  for (std::size_t i = 0; i < more_than_half_of_what_a_select_takes; ++i) {
+    all.push_back(p.submit({.retry = {.attempts = 2}}, [] {}));
+  }
+  go([p = &p] { p->resume(); });
+  EXPECT_TRUE(wait_any(all)->ready());
+}
+
 TEST(pool_rare, a_job_is_tried_again_also_if_the_runtime_of_who_ran_it_has_ended) {
   const pool p{{.workers = 1, .queue = 1, .when_full = when_full::run_in_caller}};
   const channel<int> begun;

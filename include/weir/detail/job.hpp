@@ -46,6 +46,7 @@ struct job_extras {
   int attempts_made = 0;
   std::string name;
   std::optional<channel<std::monostate>> again;  // see awaited_job::stirred()
+  after_func_handle watch;                       // of ctx, while the pool has the job
 };
 
 /// What is recycled is of this size: function and result have what job, or awaited_job, leaves.
@@ -88,10 +89,22 @@ class job : public shared_object {
   /// It is over and published; called once, without a lock, and may wait.
   virtual void completed() noexcept {}
 
-  /// drop_function(), publish(errc) and completed().
+  /// drop_function(), publish(errc) and end().
   void give_up(std::error_code why) noexcept;
+  /// Its context tells the pool no longer.
+  void forget_context() noexcept;
+  /// It is over and published; no lock is held.
+  void end() noexcept {
+    if (extras) forget_context();
+    completed();
+  }
   /// Null if it is posted.
   [[nodiscard]] awaited_job* awaited() noexcept;
+  /// The context that it was given, if that can be done; null if not.
+  [[nodiscard]] const context* own_context() const noexcept {
+    const bool has_one = extras && extras->ctx && extras->ctx->done_core() != nullptr;
+    return has_one ? &*extras->ctx : nullptr;
+  }
   [[nodiscard]] const std::string* name() const noexcept {
     return extras && !extras->name.empty() ? &extras->name : nullptr;
   }
@@ -137,16 +150,17 @@ class awaited_job : public job {
   /// publish().
   void stir(wake_batch& wakes, std::optional<channel<std::monostate>>& signal) noexcept;
   /// In a job of its pool: runs it here if it is queued. How often it had been queued again before
-  /// this looked: who waits afterwards has to know whether it has been once more.
-  [[nodiscard]] std::uint32_t run_if_queued();
+  /// this looked: who waits afterwards has to know whether it has been once more. Nothing elsewhere,
+  /// where nobody can run it.
+  [[nodiscard]] std::optional<std::uint32_t> run_if_queued();
   /// Closes when it has been queued again since run_if_queued() gave `seen`.
-  [[nodiscard]] receiver<std::monostate> stirred(std::uint32_t seen);
+  [[nodiscard]] receiver<std::monostate> stirred(std::optional<std::uint32_t> seen);
 
   [[nodiscard]] bool done() noexcept;
   /// Waits until it is over; false when ctx (if any) is done first. In a job of the same pool it
   /// runs this one itself if that is still queued.
   [[nodiscard]] bool wait(const context* until);
-  /// Closes when it is over. May it run the job, as wait() does?
+  /// Closes when it is over. May this run the job, as wait() does?
   [[nodiscard]] receiver<std::monostate> done_channel(bool may_run = true);
   /// Why it failed; once done.
   [[nodiscard]] std::exception_ptr take_error() noexcept { return std::move(error_); }
