@@ -100,7 +100,7 @@ class unrun_jobs {
   [[nodiscard]] std::string name(std::size_t i) const;
   /// Runs the i-th in the caller, once; its future gets what comes of it. Its context is that which
   /// it was submitted with, if any. A pool<State>'s job can not be run without its State: throws
-  /// std::logic_error.
+  /// std::logic_error. What a posted job throws, it throws.
   void run(std::size_t i);
   /// How the pool stood when it was stopped.
   [[nodiscard]] const pool_report& report() const noexcept { return report_; }
@@ -116,6 +116,14 @@ namespace detail {
 
 /// Makes a worker's State; null for a pool without.
 using make_state = std::function<std::shared_ptr<void>()>;
+
+/// A State where it is made: it need not be movable.
+template <class State>
+struct made_state {
+  template <class Make>
+  explicit made_state(Make& make) : value(make()) {}
+  State value;
+};
 
 /// What every pool is, whatever its State.
 class pool_base {
@@ -152,7 +160,9 @@ class pool_base {
 
  protected:
   pool_base(const context& parent, pool_options options, make_state make);
-  /// close() and wait(), then joins the workers. In a job of the pool: for all but itself.
+  /// close() and wait(), then joins the workers. In a job of the pool it waits for the others'
+  /// jobs, and the workers end by themselves. A pool that is static: when main has returned, tasks
+  /// run no longer, and what is left in it is not run.
   ~pool_base();
 
   /// The queue gets this reference.
@@ -184,15 +194,19 @@ class pool : public detail::pool_base {
   /// Its jobs are cancelled when `parent` is done.
   explicit pool(const context& parent, pool_options options = {})
       : pool_base(parent, std::move(options), default_state()) {}
-  /// Each worker's State is what `make` returns, which it calls as its first act.
+  /// Each worker's State is what `make` returns, which it calls as its first act. If that throws,
+  /// the pool ends as with fail_fast, with the exception as ctx().cause() and its text in what
+  /// submit and the futures throw: make() has to try again itself, if that is worth it.
   template <std::invocable Make>
     requires(!std::is_void_v<State>)
   pool(pool_options options, Make make) : pool(background(), std::move(options), std::move(make)) {}
   template <std::invocable Make>
     requires(!std::is_void_v<State>)
   pool(const context& parent, pool_options options, Make make)
-      : pool_base(parent, std::move(options),
-                  [make = std::move(make)] { return std::make_shared<State>(make()); }) {}
+      : pool_base(parent, std::move(options), [make = std::move(make)] {
+          const auto made = std::make_shared<detail::made_state<State>>(make);
+          return std::shared_ptr<void>(made, &made->value);
+        }) {}
   ~pool() = default;
 
   /// Takes f; its result, exception or other end is the future's. f may take a const context&,
@@ -235,7 +249,8 @@ class pool : public detail::pool_base {
     return submit_with(&ctx, {.cost = c}, std::move(f));
   }
 
-  /// Never waits, drops nothing, runs nothing: empty if there is no room.
+  /// Never waits, drops nothing, runs nothing: empty if there is no room. Throws as submit does
+  /// when the pool is closed or has ended.
   template <class F>
     requires detail::job_function<F, State>
   [[nodiscard]] std::optional<future<result_of<F>>> try_submit(F f) const {
@@ -272,6 +287,20 @@ class pool : public detail::pool_base {
     requires detail::job_function<F, State>
   void post(const context& ctx, job_options options, F f) const {
     post_with(&ctx, std::move(options), std::move(f));
+  }
+
+  /// As try_submit, for a job whose result nobody wants; false if there is no room.
+  template <class F>
+    requires detail::job_function<F, State>
+  [[nodiscard]] bool try_post(F f) const {
+    return try_post(job_options{}, std::move(f));
+  }
+  template <class F>
+    requires detail::job_function<F, State>
+  [[nodiscard]] bool try_post(job_options options, F f) const {
+    detail::ref<detail::job> j = make_posted(std::move(f));
+    this->describe(*j, nullptr, std::move(options));
+    return this->admit(std::move(j), nullptr, false);
   }
 
   /// `co_await p.schedule()` goes on as a job of this pool. Include pool_coroutine.hpp.

@@ -57,7 +57,10 @@ template <class Always>
 struct pool_schedule {
   template <class Pool>
   static auto on(const Pool& p) {
-    return resume_through([&p](auto&& resume) { p.post(std::forward<decltype(resume)>(resume)); });
+    return resume_through([&p](auto&& resume) {
+      // What has been resumed can not be tried again.
+      p.post(job_options{.retry = {.attempts = 1}}, std::forward<decltype(resume)>(resume));
+    });
   }
 };
 

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,11 +28,13 @@ class runtime;
 
 /// What submit does when the queue is full.
 enum class when_full {
-  block,          ///< wait for room: backpressure. Ends with the context, the deadline, close().
-  reject,         ///< throw errc::full
-  drop_oldest,    ///< the job that has waited longest is dropped: its future says errc::dropped
-  drop_newest,    ///< the new job is dropped: its future says errc::dropped
-  run_in_caller,  ///< the caller runs the new job itself, and gets on when it is done
+  block,        ///< wait for room: backpressure. Ends with the context, the deadline, close().
+  reject,       ///< throw errc::full
+  drop_oldest,  ///< the job that has waited longest is dropped: its future says errc::dropped
+  drop_newest,  ///< the new job is dropped: its future says errc::dropped
+  /// The caller runs the new job itself, and gets on when it is done. (In a pool<State> with a
+  /// State of its own: there may be as many more as there are callers.)
+  run_in_caller,
 };
 
 /// What one job's exception does to the others.
@@ -94,13 +97,18 @@ struct adaptive {
 class worker_count {
  public:
   worker_count() = default;
-  worker_count(std::integral auto n) : min_(n), max_(n) {}                 // NOLINT: `.workers = 8`
+  worker_count(std::integral auto n) : min_(clamped(n)), max_(min_) {}     // NOLINT: `.workers = 8`
   worker_count(adaptive a) : min_(a.min), max_(a.max), adaptive_(true) {}  // NOLINT: as above
   [[nodiscard]] std::int64_t min() const noexcept { return min_; }
   [[nodiscard]] std::int64_t max() const noexcept { return max_; }
   [[nodiscard]] bool is_adaptive() const noexcept { return adaptive_; }
 
  private:
+  static constexpr std::int64_t clamped(std::integral auto n) noexcept {
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    const bool fits = n < 0 || static_cast<std::uint64_t>(n) <= static_cast<std::uint64_t>(most);
+    return fits ? static_cast<std::int64_t>(n) : most;
+  }
   std::int64_t min_ = 0;
   std::int64_t max_ = 0;
   bool adaptive_ = false;

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "pool/pool_core.hpp"
+#include "sync/call_later.hpp"
 #include "sync/wait.hpp"
 #include "weir/future.hpp"
 
@@ -17,6 +18,14 @@ namespace {
 constexpr wait_kind future_wait{"wait for the job of a future"};
 
 }  // namespace
+
+std::exception_ptr job_error(std::error_code why, const char* text) noexcept {
+  try {
+    throw std::system_error(why, text);
+  } catch (...) {
+    return std::current_exception();  // it, or that there is no memory for it
+  }
+}
 
 void awaited_job::publish(std::exception_ptr error, wake_batch& wakes,
                           std::optional<channel<std::monostate>>& signal) noexcept {
@@ -36,18 +45,18 @@ void awaited_job::publish(std::exception_ptr error) noexcept {
   if (signal) signal->close();
 }
 
-void job::give_up(std::error_code why) noexcept {
+void job::give_up(std::exception_ptr error) noexcept {
   drop_function();
-  if (awaited_job* const a = awaited()) {
-    a->publish(std::make_exception_ptr(std::system_error(why, "weir: job")));
-  }
+  if (awaited_job* const a = awaited()) a->publish(std::move(error));
   end();
 }
 
-/// What watched its context holds a reference of it.
-void job::forget_context() noexcept {
+/// Both hold a reference of it.
+void job::forget() noexcept {
   const after_func_handle watch = std::move(extras->watch);
   (void)watch.stop();
+  const ref<shared_object> timer = std::move(extras->timer);
+  if (timer) call_never(*timer);
 }
 
 void awaited_job::stir(wake_batch& wakes, std::optional<channel<std::monostate>>& signal) noexcept {
@@ -144,6 +153,11 @@ std::size_t wait_any_job(const std::vector<awaited_job*>& jobs, const context* u
     cases.reserve(2 * jobs.size() + 1);
     for (awaited_job* j : jobs) {
       const std::optional<std::uint32_t> seen = j->run_if_queued();
+      if (j->done()) return cases.size();
+      if (until != nullptr && until->cancelled()) {
+        in_time = false;
+        return jobs.size();
+      }
       cases.emplace_back(on_receive(j->done_channel(false)));
       const auto stirred = j->stirred(seen);
       if (stirred.state() != nullptr) again.emplace_back(on_receive(stirred));
@@ -175,7 +189,7 @@ unrun_jobs::~unrun_jobs() { give_up(); }
 
 void unrun_jobs::give_up() noexcept {
   for (auto& j : jobs_) {
-    if (j) j->give_up(errc::cancelled);
+    if (j) j->give_up(detail::job_error(errc::cancelled));
   }
   jobs_.clear();
 }
@@ -196,8 +210,9 @@ void unrun_jobs::run(std::size_t i) {
   std::exception_ptr error =
       mine->attempt(has_context ? *mine->extras->ctx : background(), nullptr);
   mine->drop_function();
-  if (detail::awaited_job* const a = mine->awaited()) a->publish(std::move(error));
+  if (detail::awaited_job* const a = mine->awaited()) a->publish(std::exchange(error, nullptr));
   mine->end();
+  if (error) std::rethrow_exception(error);
 }
 
 // ---- the pool's public face ---------------------------------------------------------------------
@@ -208,6 +223,7 @@ pool_base::pool_base(const context& parent, pool_options options, make_state mak
     : core_(make_ref<pool_core>(parent, std::move(options), std::move(make))) {}
 
 pool_base::~pool_base() {
+  if (core_->has_lost_its_workers()) return;
   core_->close();
   core_->resume(true);
   (void)core_->wait(nullptr);

@@ -20,11 +20,26 @@ constexpr time_ns hold_on_looks_ns = 1'000;
 constexpr std::int64_t hold_on_queue = 64;  // for less there is not much to gain
 constexpr wait_kind room_wait{"submit to pool", "queued"};
 
-[[noreturn]] void throw_refused(std::error_code why) {
-  throw std::system_error(why, "weir: pool::submit");
-}
+constexpr const char* in_submit = "weir: pool::submit";
+
+[[noreturn]] void throw_refused(std::error_code why) { throw std::system_error(why, in_submit); }
 
 }  // namespace
+
+/// `where`, and what ended the pool if that was an exception of the user's, as a State's that could
+/// not be made.
+std::string pool_core::with_cause(const char* where) const {
+  std::string text = where;
+  try {
+    if (const std::exception_ptr cause = ctx_.cause()) std::rethrow_exception(cause);
+  } catch (const std::system_error& e) {
+    if (e.code().category() != category()) text += std::string(" (the pool: ") + e.what() + ")";
+  } catch (const std::exception& e) {
+    text += std::string(" (the pool: ") + e.what() + ")";
+  } catch (...) {  // NOLINT: it says nothing
+  }
+  return text;
+}
 
 // ---- the queue; the lock is held ----------------------------------------------------------------
 
@@ -116,7 +131,7 @@ void pool_core::do_rest(todo rest) {
 
 void pool_core::check_alive(const job& j, const job_frame* own) {
   const context* over = nullptr;
-  if (ctx_.cancelled()) {
+  if (ctx_.cancelled() || stopped_) {  // (stop() first takes what is queued)
     over = &ctx_;
   } else if (j.extras && j.extras->ctx && j.extras->ctx->cancelled()) {
     over = &*j.extras->ctx;
@@ -125,12 +140,15 @@ void pool_core::check_alive(const job& j, const job_frame* own) {
   }
   ++(over != nullptr ? stats_.cancelled : stats_.rejected);
   unlock();
-  throw_refused(over != nullptr ? over->error() : make_error_code(errc::closed));
+  std::error_code why = over != nullptr ? over->error() : make_error_code(errc::closed);
+  if (!why) why = errc::cancelled;
+  throw std::system_error(why, over == &ctx_ ? with_cause(in_submit) : in_submit);
 }
 
 bool pool_core::admit(ref<job>& given, const context* until, bool may_wait) {
   interruption_point("submit to a pool");
   refuse_if_forked();
+  if (!options_.tracer && come_in(given)) return true;
   if (given->extras && given->own_context() != nullptr) {
     return admit_watched(given, until, may_wait);
   }
@@ -140,6 +158,7 @@ bool pool_core::admit(ref<job>& given, const context* until, bool may_wait) {
 /// While it is queued, or waits for its next attempt, nobody looks at its context: that tells us.
 bool pool_core::admit_watched(ref<job>& given, const context* until, bool may_wait) {
   const ref<job> mine = given;
+  const auto keep = ref<pool_core>::share(this);  // the job may end this pool
   const context& own = *mine->own_context();
   if (!own.cancelled()) {
     mine->extras->watch = after_func(own, [link = link_, mine] {
@@ -150,11 +169,11 @@ bool pool_core::admit_watched(ref<job>& given, const context* until, bool may_wa
   }
   try {
     if (!let_in(given, until, may_wait)) {
-      mine->forget_context();
+      mine->forget();
       return false;
     }
   } catch (...) {
-    mine->forget_context();
+    mine->forget();
     throw;
   }
   if (own.cancelled()) cancel_queued(*mine, own.error());  // it was told before it was queued
@@ -162,7 +181,8 @@ bool pool_core::admit_watched(ref<job>& given, const context* until, bool may_wa
 }
 
 bool pool_core::let_in(ref<job>& given, const context* until, bool may_wait) {
-  if (!options_.tracer) return come_in(given) || take_in(given, until, may_wait);
+  if (!options_.tracer) return take_in(given, until, may_wait);
+  const auto keep = ref<pool_core>::share(this);  // who waits for room may outlast it
   trace_submitted(*given);
   try {
     const bool taken = take_in(given, until, may_wait);
@@ -277,12 +297,20 @@ job_list pool_core::make_room(const job& j) noexcept {
   return dropped;
 }
 
+std::exception_ptr pool_core::unrun_error(std::error_code why) const noexcept try {
+  return job_error(why, with_cause("weir: job").c_str());
+} catch (const std::bad_alloc&) {
+  return job_error(why);
+}
+
 /// Ends jobs that are in no list of ours any more.
 void pool_core::give_up(job_list& jobs, std::error_code why) const noexcept {
+  if (jobs.empty()) return;
+  const std::exception_ptr error = why == errc::dropped ? job_error(why) : unrun_error(why);
   while (job* j = jobs.front()) {
     jobs.remove(*j);
     trace_unrun(*j, why == errc::dropped ? job_end::dropped : job_end::cancelled);
-    ref<job>::adopt(j)->give_up(why);
+    ref<job>::adopt(j)->give_up(error);
   }
 }
 
@@ -307,11 +335,12 @@ bool pool_core::admit_when_full(ref<job>& given, const context* until, bool may_
   ++stats_.dropped;  // drop_newest, or drop_oldest with nothing left to drop
   unlock();
   trace_unrun(j, job_end::dropped);
-  j.give_up(errc::dropped);
+  j.give_up(job_error(errc::dropped));
   return true;
 }
 
 bool pool_core::wait_for_room(ref<job>& given, const context* until) {
+  const auto keep = ref<pool_core>::share(this);  // once it is stopped, it may end
   wait_node node;
   node.value = given.get();
   ++waiting_submitters_;
@@ -325,7 +354,8 @@ bool pool_core::wait_for_room(ref<job>& given, const context* until) {
       return true;
     }
     if (node.weight == refused_closed) throw_refused(errc::closed);
-    throw_refused(ctx_.cancelled() ? ctx_.error() : make_error_code(errc::cancelled));
+    throw std::system_error(ctx_.cancelled() ? ctx_.error() : make_error_code(errc::cancelled),
+                            with_cause(in_submit));
   }
   wake_batch wakes;
   lock();
@@ -371,7 +401,7 @@ void pool_core::cancel_queued(job& j, std::error_code why) {
   unlock();
   after_settling(wakes, rest);
   trace_unrun(j, job_end::cancelled);
-  mine->give_up(why);
+  mine->give_up(job_error(why));
 }
 
 }  // namespace weir::detail

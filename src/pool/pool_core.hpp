@@ -58,14 +58,19 @@ class runtime_core;
 
 [[nodiscard]] inline bool is_free(const cost& c) noexcept { return c.memory == 0 && c.units == 0; }
 
+/// Sums of what nobody bounds may be larger than there are numbers: they come back as they went.
+inline std::int64_t wrapped(std::uint64_t n) noexcept { return static_cast<std::int64_t>(n); }
+
 inline void add(cost& sum, const cost& c) noexcept {
-  sum.memory += c.memory;
-  sum.units += c.units;
+  sum.memory =
+      wrapped(static_cast<std::uint64_t>(sum.memory) + static_cast<std::uint64_t>(c.memory));
+  sum.units = wrapped(static_cast<std::uint64_t>(sum.units) + static_cast<std::uint64_t>(c.units));
 }
 
 inline void subtract(cost& sum, const cost& c) noexcept {
-  sum.memory -= c.memory;
-  sum.units -= c.units;
+  sum.memory =
+      wrapped(static_cast<std::uint64_t>(sum.memory) - static_cast<std::uint64_t>(c.memory));
+  sum.units = wrapped(static_cast<std::uint64_t>(sum.units) - static_cast<std::uint64_t>(c.units));
 }
 
 /// What became of an attempt.
@@ -96,7 +101,7 @@ struct pool_worker {
 /// another.
 struct job_frame {
   pool_core* pool;
-  job* running;
+  job* running;         // null in a worker between two jobs
   pool_worker* worker;  // null in a caller that runs its own job
   job_frame* below;
   bool waits = false;  // counted in inside_; under the pool's lock
@@ -124,6 +129,8 @@ class pool_core : public shared_object {
   [[nodiscard]] unrun_jobs stop(std::exception_ptr cause);
   /// Waits for the end of every worker.
   void join();
+  /// As the process ends, or in a forked child: what it still has to do nobody will ever do.
+  [[nodiscard]] bool has_lost_its_workers() const noexcept;
   void resize(worker_count n);
   void pause();
   void resume(bool for_good = false);
@@ -201,6 +208,10 @@ class pool_core : public shared_object {
   [[nodiscard]] bool lets_others(pool_worker& me) const noexcept;
   void note_grain() noexcept;
   [[nodiscard]] bool may_start(const job& j) const noexcept;
+  /// A job that waits for the others runs what is queued.
+  [[nodiscard]] bool is_inner_hand_free() const noexcept {
+    return looks_inside_ || !inner_enders_.empty();
+  }
   [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && running_count_ == 0; }
   [[nodiscard]] std::int64_t places_used() const noexcept {  // P7
     return depth_ + in_handfuls_ + retrying_count_;
@@ -282,7 +293,9 @@ class pool_core : public shared_object {
   }
   void do_rest(todo rest);
   void start_worker(int number);
+  void join_ended_threads();
   void be_worker(int number);
+  void work(pool_worker& me, std::exception_ptr failure);
   [[nodiscard]] bool is_next_in_need() const noexcept;
   void learn_gap(time_ns since) noexcept;
   [[nodiscard]] bool may_look_out() noexcept;
@@ -294,7 +307,7 @@ class pool_core : public shared_object {
   void recall_later() noexcept;
   void recall() noexcept;
   void begin_after_wait(time_ns idle_since);
-  void hand_in_begin(job& j, verdict v);
+  void after_trouble(job& j, verdict v);
   void hand_in_end(job& j, verdict v);
   void hand_in(job& j, pool_worker* by, verdict v);
   void run_and_hand_in(job& j, pool_worker* worker);
@@ -319,6 +332,8 @@ class pool_core : public shared_object {
   void report_uncaught(job& j, const std::exception_ptr& error) noexcept;
   [[nodiscard]] std::int64_t mark_waiting(job_frame* own);
   void unmark_waiting(job_frame* own, std::int64_t count);
+  [[nodiscard]] std::string with_cause(const char* where) const;
+  [[nodiscard]] std::exception_ptr unrun_error(std::error_code why) const noexcept;
   void give_up(job_list& jobs, std::error_code why) const noexcept;
   [[nodiscard]] job_frame* frame_here() const noexcept;
   [[nodiscard]] std::int64_t now() const noexcept;
@@ -370,9 +385,10 @@ class pool_core : public shared_object {
   std::array<job_list, 2> special_;  // the queues of the priorities high and low
   wait_list idle_;
   wait_list submitters_;
-  wait_list enders_;         // wait(), from outside
-  wait_list inner_enders_;   // and from inside
-  std::int64_t inside_ = 0;  // jobs that wait in wait() for the others
+  wait_list enders_;           // wait(), from outside
+  wait_list inner_enders_;     // and from inside
+  std::int64_t inside_ = 0;    // jobs that wait in wait() for the others
+  bool looks_inside_ = false;  // one of them is about to wait
   std::array<int, 3> passed_over_{};
   cost running_cost_;
   // The rest.
@@ -395,12 +411,14 @@ class pool_core : public shared_object {
   int registering_ = 0;  // threads that are not in threads_ yet
   // With adaptive: since when, by which clocks, and with what, its next sample is measured.
   std::optional<sizing> sizing_;
+  std::int64_t most_workers_ = 0;  // that there may be by what was asked for last
   std::int64_t sample_since_ = 0;
   std::int64_t sample_cpu_ = 0;
   std::uint64_t sample_ended_ = 0;
   bool sample_backlog_ = false;
   std::unique_ptr<pool_timings> timings_;  // with .timings
   std::list<std::thread> threads_;
+  std::list<std::thread> ended_threads_;  // that were of them, and are not joined yet
 };
 
 }  // namespace weir::detail

@@ -9,6 +9,7 @@
 #include "pool/pool_queue.hpp"
 #include "port/barrier.hpp"
 #include "port/stack_memory.hpp"
+#include "runtime/process.hpp"
 #include "runtime/runtime_core.hpp"
 #include "sync/wait.hpp"
 
@@ -129,16 +130,22 @@ bool pool_core::wait(const context* until) {
       wakes.wake_all();
       break;
     }
-    job* const j = own != nullptr ? pick(nullptr) : nullptr;
-    if (j == nullptr) {
+    wake_batch wakes;
+    job* j = own != nullptr ? pick(nullptr) : nullptr;
+    if (j == nullptr && own != nullptr && !submitters_.empty()) {
+      looks_inside_ = true;  // with a queue of 0 this is the only hand for it
+      admit_waiting(wakes);
+      looks_inside_ = false;
+      j = pick(nullptr);
+    }
+    if (j == nullptr && wakes.empty()) {
       in_time = wait_for_end(own != nullptr ? inner_enders_ : enders_, until, ended);
       continue;
     }
-    wake_batch wakes;
     const todo rest = settle(wakes);
     unlock();
     after_settling(wakes, rest);
-    run_here(*j, own);
+    if (j != nullptr) run_here(*j, own);
   }
   unmark_waiting(own, waiting);
   return in_time;
@@ -149,7 +156,7 @@ std::int64_t pool_core::mark_waiting(job_frame* own) {
   std::int64_t count = 0;
   const std::lock_guard all(*this);
   for (job_frame* f = own; f != nullptr && !(f->pool == this && f->waits); f = f->below) {
-    if (f->pool != this) continue;
+    if (f->pool != this || f->running == nullptr) continue;
     f->waits = true;
     subtract(running_cost_, f->running->cost);  // or what it waits for might never fit
     ++count;
@@ -162,7 +169,7 @@ void pool_core::unmark_waiting(job_frame* own, std::int64_t count) {
   const std::lock_guard all(*this);
   inside_ -= count;
   for (job_frame* f = own; count > 0; f = f->below) {
-    if (f->pool != this) continue;
+    if (f->pool != this || f->running == nullptr) continue;
     f->waits = false;
     add(running_cost_, f->running->cost);
     --count;
@@ -211,15 +218,27 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   const todo rest = settle(wakes);
   unlock();
   after_settling(wakes, rest);
-  result.report_ = report();  // before those that run hear of it
-  cancel_(std::move(cause));
-  while (job* j = jobs.front()) {
-    jobs.remove(*j);
-    trace_unrun(*j, job_end::returned);
-    if (awaited_job* const a = j->awaited()) a->leave_pool();
-    result.jobs_.push_back(ref<job>::adopt(j));
+  try {
+    result.report_ = report();  // before those that run hear of it
+    cancel_(std::move(cause));
+    while (job* j = jobs.front()) {
+      result.jobs_.emplace_back();  // the room for it; then nothing can fail
+      jobs.remove(*j);
+      trace_unrun(*j, job_end::returned);
+      if (awaited_job* const a = j->awaited()) a->leave_pool();
+      result.jobs_.back() = ref<job>::adopt(j);
+    }
+  } catch (...) {  // no memory: they can not be given back, but whoever waits for them is told
+    cancel_();
+    give_up(jobs, errc::cancelled);
+    throw;
   }
   return result;
+}
+
+bool pool_core::has_lost_its_workers() const noexcept {
+  if (fork_generation() != where_.generation()) return true;
+  return options_.host == host::tasks && where_.stopping();
 }
 
 void pool_core::join() {
@@ -228,12 +247,14 @@ void pool_core::join() {
   lock_.lock();
   if (inside || all_ended()) {
     threads.swap(threads_);
+    threads.splice(threads.end(), ended_threads_);
     lock_.unlock();
   } else {
     wait_node node;
     (void)wait_in(lock_, joiners_, node, nullptr, {.kind = &join_wait, .object = this});
     const std::lock_guard lock(lock_);
     threads.swap(threads_);
+    threads.splice(threads.end(), ended_threads_);
   }
   for (std::thread& t : threads) {
     if (inside) {
@@ -315,7 +336,7 @@ pool_report pool_core::report() {
 
 std::size_t pool_core::memory_bound() {
   const std::lock_guard lock(lock_);
-  const auto most = static_cast<double>(std::max(target_, options_.workers.max()));
+  const auto most = static_cast<double>(std::max(target_, most_workers_));
   const double stack = static_cast<double>(
       options_.host == host::threads ? port::thread_stack_size() : where_.stacks.stack_size());
   // (A worker has two: the one that it runs, and perhaps the one before.)

@@ -112,6 +112,7 @@ void check_job(const job_options& j, const pool_options& pool) {
 }
 
 std::chrono::nanoseconds retry_delay(const retry_policy& policy, int made, double random) {
+  if (policy.first.count() == 0) return {};  // (a factor may have grown beyond all numbers)
   const double most = static_cast<double>(policy.max.count());
   const double full =
       std::min(static_cast<double>(policy.first.count()) * std::pow(policy.factor, made - 1), most);

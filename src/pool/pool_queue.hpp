@@ -19,7 +19,7 @@ inline constexpr int passed_over_max = 16;  // others' jobs that may come before
 /// Is there room for `more` beside `used`, where 0 in `all` is no bound?
 inline bool fits(const cost& used, const cost& more, const cost& all) noexcept {
   const auto one = [](std::int64_t u, std::int64_t m, std::int64_t a) {
-    return a == 0 || m == 0 || m <= a - u;
+    return a == 0 || m == 0 || (u >= 0 && m <= a - std::min(u, a));
   };
   return one(used.memory, more.memory, all.memory) && one(used.units, more.units, all.units);
 }
@@ -35,8 +35,10 @@ inline bool pool_core::has_room(const job& j) const noexcept {
   if (!j.is_free && !fits(queued_cost_, j.cost, options_.queue_cost)) return false;
   // A hand that is free, or about to be, takes a job out of the queue at once.
   const bool hands_may_start = !paused_ && depth_ <= starting_ && may_start(j);
-  const std::int64_t hands =
-      hands_may_start ? idle_count_ + starting_ + std::max<std::int64_t>(target_ - workers_, 0) : 0;
+  const std::int64_t hands = hands_may_start ? idle_count_ + starting_ +
+                                                   std::max<std::int64_t>(target_ - workers_, 0) +
+                                                   (depth_ == 0 && is_inner_hand_free() ? 1 : 0)
+                                             : 0;
   return places_used() < options_.queue + hands;
 }
 

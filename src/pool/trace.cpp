@@ -203,7 +203,12 @@ chrome_trace::chrome_trace(std::size_t capacity) : state_(std::make_unique<state
     throw std::invalid_argument("weir::chrome_trace: capacity " + std::to_string(capacity) +
                                 " is out of range. Use 1 to " + std::to_string(most) + ".");
   }
-  state_->attempts.resize(capacity);
+  try {
+    state_->attempts.resize(capacity);
+  } catch (const std::exception&) {
+    throw std::invalid_argument("weir::chrome_trace: capacity " + std::to_string(capacity) +
+                                " is more than the memory there is. Use less.");
+  }
 }
 
 chrome_trace::~chrome_trace() = default;

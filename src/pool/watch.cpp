@@ -37,7 +37,11 @@ bool pool_core::short_of_memory() const {
 }
 
 void pool_core::watch_later() {
-  const bool often = has_brake() || options_.stuck_after.count() == 0;  // 0: it is adaptive
+  bool often = has_brake();
+  {
+    const std::lock_guard lock(lock_);
+    often = often || sizing_;
+  }
   std::chrono::nanoseconds period = often ? brake_period : options_.stuck_after;
   if (options_.stuck_after.count() > 0) {
     period = std::min(period, std::max<std::chrono::nanoseconds>(options_.stuck_after / 4, 1ms));
@@ -107,6 +111,7 @@ void pool_core::adapt() noexcept {
 
 /// Under the lock, or before anybody else knows of the pool.
 void pool_core::begin_to_adapt(worker_count n) noexcept {
+  most_workers_ = n.max();
   sizing_.reset();
   if (n.is_adaptive()) sizing_.emplace(n.min(), n.max(), target_);
   watched_ = options_.stuck_after.count() > 0 || has_brake() || sizing_;

@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include <cstdio>
 #include <thread>
 
 #include "pool/pool_core.hpp"
@@ -11,10 +10,8 @@
 #include "pool/pool_queue.hpp"
 #include "port/demote.hpp"
 #include "runtime/carrier.hpp"
-#include "runtime/random.hpp"
 #include "runtime/reluctance.hpp"
 #include "runtime/runtime_core.hpp"
-#include "sync/call_later.hpp"
 #include "sync/context_state.hpp"
 #include "sync/wait.hpp"
 #include "weir/sync.hpp"
@@ -25,21 +22,6 @@ namespace {
 constexpr wait_kind job_wait{"wait for a job of pool"};
 constexpr int directed_looks = 2;  // under a director: how often others may come first
 constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested job should find
-
-[[nodiscard]] std::exception_ptr error_of(std::error_code code) {
-  return std::make_exception_ptr(std::system_error(code, "weir: job"));
-}
-
-/// Is it Weir's word for "I was told to stop"?
-[[nodiscard]] bool is_stop(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::system_error& e) {
-    return e.code() == errc::cancelled || e.code() == errc::deadline_exceeded;
-  } catch (...) {
-    return false;
-  }
-}
 
 /// Why a job has no other attempt, under the pool's lock; none if it has.
 [[nodiscard]] std::error_code no_next_attempt(const job& j, bool pool_is_stopped) noexcept {
@@ -92,6 +74,7 @@ void pool_core::start_worker(int number) {
     const std::string name = options_.name + " " + std::to_string(number);
     auto body = [self = ref<pool_core>::share(this), number] { self->be_worker(number); };
     if (options_.host == host::threads) {
+      join_ended_threads();
       const std::string short_name = name.substr(0, 15);
       std::list<std::thread> one(1);
       one.front() = std::thread(std::move(body));
@@ -119,31 +102,31 @@ void pool_core::start_worker(int number) {
   wakes.wake_all();
 }
 
+/// Those that a resize() was too many: each holds its stack until it is joined.
+void pool_core::join_ended_threads() {
+  std::list<std::thread> ended;
+  {
+    const std::lock_guard lock(lock_);
+    ended.swap(ended_threads_);
+  }
+  for (std::thread& t : ended) t.join();  // they have nothing left to do
+}
+
 void pool_core::be_worker(int number) {
   pool_worker me;
   me.number = number;
-  bool begun = false;
+  std::exception_ptr failure;
   try {
     if (options_.host == host::threads) pin_thread(options_.affinity, number);
     if (make_state_) me.state = make_state_();
-    begun = true;
-    if (options_.on_worker_start) options_.on_worker_start(number);
   } catch (...) {
-    fail_all(std::current_exception());
+    failure = std::current_exception();
   }
   {
-    const std::lock_guard lock(lock_);
-    me.next = std::exchange(crew_, &me);
-  }
-  verdict v = verdict::done;
-  bool first = true;
-  for (job* j = nullptr; (j = next_job(me, j, v, std::exchange(first, false))) != nullptr;) {
-    v = run(*j, &me);
-  }
-  try {
-    if (begun && options_.on_worker_stop) options_.on_worker_stop(number);
-  } catch (...) {
-    fail_all(std::current_exception());
+    // What is called, or ends, between two jobs may hold the last handle, too.
+    job_frame between_jobs{this, nullptr, &me, nullptr};
+    const in_frame here(between_jobs);
+    work(me, std::move(failure));
   }
   me.state.reset();
   wake_batch wakes;
@@ -154,9 +137,37 @@ void pool_core::be_worker(int number) {
     *at = me.next;
     done_ += me.done;
     ++ended_;
+    const auto is_mine = [](const std::thread& t) {
+      return t.get_id() == std::this_thread::get_id();
+    };
+    const auto mine = std::find_if(threads_.begin(), threads_.end(), is_mine);
+    if (mine != threads_.end()) ended_threads_.splice(ended_threads_.end(), threads_, mine);
     if (all_ended()) wake_list(joiners_, wakes);
   }
   wakes.wake_all();
+}
+
+/// From the first hook to the last.
+void pool_core::work(pool_worker& me, std::exception_ptr failure) {
+  const auto call = [&](const std::function<void(int)>& hook) {
+    try {
+      if (!failure && hook) hook(me.number);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) fail_all(failure);
+  };
+  call(options_.on_worker_start);
+  {
+    const std::lock_guard lock(lock_);
+    me.next = std::exchange(crew_, &me);
+  }
+  verdict v = verdict::done;
+  bool first = true;
+  for (job* j = nullptr; (j = next_job(me, j, v, std::exchange(first, false))) != nullptr;) {
+    v = run(*j, &me);
+  }
+  if (!failure) call(options_.on_worker_stop);
 }
 
 /// Hands in the finished job, if any, and waits for the next; null: this worker is to end, and has
@@ -166,7 +177,6 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
   // The time for that is now, while the lock is on its way from another processor.
   if (me.spent != nullptr) std::exchange(me.spent, nullptr)->release();
   if (finished != nullptr) {
-    hand_in_begin(*finished, v);
     carrier* const c = carrier::current();
     if (c != nullptr && c->count_piece()) [[unlikely]] {
       hand_in(*std::exchange(finished, nullptr), &me, v);
@@ -395,10 +405,11 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
       worker = &visitor;
     }
     v = run(j, worker);
-  } catch (...) {
+  } catch (...) {  // there is no State for it
     v = judge(j, std::current_exception(), ctx_);
+    trace_unrun(j, v == verdict::again ? job_end::again : job_end::failed);
+    after_trouble(j, v);
   }
-  hand_in_begin(j, v);
   hand_in(j, nullptr, v);
 }
 
@@ -416,11 +427,6 @@ void pool_core::hand_in(job& j, pool_worker* by, verdict v) {
   hand_in_end(j, v);
 }
 
-/// Before the lock: what needs none.
-void pool_core::hand_in_begin(job& j, verdict v) {
-  if (v == verdict::failed && options_.on_error == on_error::fail_fast) fail_all(j.last_error);
-}
-
 /// Under the lock: it is counted, and published.
 void pool_core::settle_finished(job& j, pool_worker* by, verdict& v, wake_batch& wakes,
                                 std::optional<channel<std::monostate>>& signal) noexcept {
@@ -428,7 +434,8 @@ void pool_core::settle_finished(job& j, pool_worker* by, verdict& v, wake_batch&
     // Since it was judged its end may have come, and found it running.
     if (const std::error_code end = no_next_attempt(j, stopped_)) {
       v = verdict::cancelled;
-      j.last_error = error_of(end);
+      j.last_error = job_error(end);
+      j.extras->given_up = true;
     }
   }
   retire(j, by, v);
@@ -442,10 +449,14 @@ void pool_core::settle_finished(job& j, pool_worker* by, verdict& v, wake_batch&
 void pool_core::hand_in_end(job& j, verdict v) {
   if (v == verdict::again) {
     try_later(j);
-  } else {
-    j.end();
-    j.release();
+    return;
   }
+  if (v == verdict::cancelled && j.extras && j.extras->given_up) {
+    trace_unrun(j, job_end::cancelled);
+    j.drop_function();
+  }
+  j.end();
+  j.release();
 }
 
 verdict pool_core::run(job& j, pool_worker* worker) {
@@ -456,8 +467,18 @@ verdict pool_core::run(job& j, pool_worker* worker) {
   const verdict v = is_plain ? run_plainly(j, *worker) : run_with_all(j, frame);
   if (!worker->few.has_more()) fetch_to_write(&lock_);  // to hand it in
   // In this frame: what the function holds may be the last handle of this pool.
-  if (v != verdict::again) j.drop_function();
+  if (v == verdict::done) {
+    j.drop_function();
+  } else {
+    after_trouble(j, v);
+  }
   return v;
+}
+
+/// In the job's frame still, for what is ended here may wait for this pool.
+[[gnu::noinline]] void pool_core::after_trouble(job& j, verdict v) {
+  if (v != verdict::again) j.drop_function();
+  if (v == verdict::failed && options_.on_error == on_error::fail_fast) fail_all(j.last_error);
 }
 
 /// As most jobs: there is nothing to wait for first, and no end but the pool's.
@@ -507,93 +528,8 @@ verdict pool_core::run_attempt(job& j, job_frame& frame) {
 
 /// A job that was not run, for `why` was done before.
 verdict pool_core::judge_unstarted(job& j, const context& why) {
-  j.last_error = error_of(why.error());
+  j.last_error = job_error(why.error());
   return verdict::cancelled;
-}
-
-verdict pool_core::judge(job& j, std::exception_ptr error, const context& own) {
-  if (!error && !own.cancelled()) return verdict::done;
-  const bool stopped = own.cancelled() || ctx_.cancelled();
-  if (stopped && own.error() == errc::deadline_exceeded && &own != &ctx_ &&
-      (!j.extras || !j.extras->ctx || !j.extras->ctx->cancelled()) && !ctx_.cancelled()) {
-    error = error_of(errc::deadline_exceeded);  // its own timeout: too late, whatever it returned
-  } else if (!error) {
-    return verdict::done;
-  } else if (stopped && is_stop(error)) {
-    j.last_error = std::move(error);
-    return verdict::cancelled;
-  }
-  if (!ctx_.cancelled() && wants_retry(j, error)) return verdict::again;
-  if (j.posted) report_uncaught(j, error);
-  j.last_error = std::move(error);
-  return verdict::failed;
-}
-
-bool pool_core::wants_retry(job& j, const std::exception_ptr& error) {
-  if (!j.extras) return false;
-  job_extras& extras = *j.extras;
-  if (extras.ctx && extras.ctx->cancelled()) return false;
-  if (++extras.attempts_made >= extras.retry.attempts) return false;
-  try {
-    return !extras.retry.retry_if || extras.retry.retry_if(error);
-  } catch (...) {
-    return false;  // a question that fails is no reason to try again
-  }
-}
-
-/// Lets the job wait for its next attempt; it is in retrying_, or was: a reference is ours.
-void pool_core::try_later(job& j) {
-  const ref<job> kept = ref<job>::adopt(&j);
-  constexpr std::uint32_t steps = 1U << 20U;
-  const double r = static_cast<double>(random_below(steps)) / steps;
-  const auto delay = retry_delay(j.extras->retry, j.extras->attempts_made, r);
-  try {
-    call_later(where_, delay, [link = link_, kept] {
-      if (const ref<pool_core> core = link->core()) core->try_again(*kept);
-    });
-  } catch (...) {
-    try_again(j);  // no timer can be had: now, then
-  }
-}
-
-void pool_core::try_again(job& j) {
-  wake_batch wakes;
-  std::optional<channel<std::monostate>> signal;
-  lock();
-  if (j.state != job_state::retrying) {  // stopped meanwhile
-    unlock();
-    return;
-  }
-  leave_retrying(j);
-  enqueue(j);
-  const todo rest = settle(wakes);
-  if (awaited_job* const a = j.awaited(); a != nullptr && j.state == job_state::queued) {
-    a->stir(wakes, signal);  // a job that waits for it may run it
-  }
-  unlock();
-  if (signal) signal->close();
-  after_settling(wakes, rest);
-}
-
-void pool_core::report_uncaught(job& j, const std::exception_ptr& error) noexcept {
-  try {
-    if (options_.on_uncaught) {
-      options_.on_uncaught(error);
-      return;
-    }
-    const std::string* const name = j.name();
-    const std::string who = "weir: pool \"" + options_.name + "\": a posted job" +
-                            (name != nullptr ? " \"" + *name + "\"" : std::string());
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& e) {
-      std::fprintf(stderr, "%s threw: %s\n", who.c_str(), e.what());
-    } catch (...) {
-      std::fprintf(stderr, "%s threw something that is no std::exception\n", who.c_str());
-    }
-  } catch (...) {  // a handler that throws, or no memory to speak with: stats() has counted it
-    std::fputs("weir: pool: a posted job's exception could not be reported\n", stderr);
-  }
 }
 
 }  // namespace weir::detail

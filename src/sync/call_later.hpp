@@ -5,13 +5,18 @@
 #include <chrono>
 #include <functional>
 
+#include "weir/detail/intrusive.hpp"
+
 namespace weir::detail {
 
 class runtime_core;
 
 /// f runs in a task of its own, `d` from now, by the clock and on the carriers of `rt`, whoever
 /// calls: after_func() is the caller's runtime's, which may end before the time has come. If `rt`
-/// itself ends, f is dropped. Throws what after_func() does.
-void call_later(runtime_core& rt, std::chrono::nanoseconds d, std::function<void()> f);
+/// itself ends, f is dropped. Throws what after_func() does. The result is for call_never().
+ref<shared_object> call_later(runtime_core& rt, std::chrono::nanoseconds d,
+                              std::function<void()> f);
+/// Drops the function, if it has not been called and is not about to be.
+void call_never(shared_object& timer) noexcept;
 
 }  // namespace weir::detail

@@ -384,8 +384,10 @@ detail::ref<detail::channel_state<std::monostate>> context::done_channel() const
 }
 
 std::error_code context::error() const noexcept {
-  if (done_ != nullptr) detail::interruption_point("error of a context");
-  return detail::end_of(*this);
+  const cancel_node* node = canceller_of(*this);
+  if (node == nullptr) return {0, category()};
+  detail::interruption_point("error of a context");
+  return node->error();
 }
 
 std::error_code detail::end_of(const context& ctx) noexcept {

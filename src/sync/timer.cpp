@@ -135,8 +135,13 @@ nanoseconds timer_handle::checked_period(nanoseconds p, const char* where) {
   return p;
 }
 
-void call_later(runtime_core& rt, std::chrono::nanoseconds d, std::function<void()> f) {
-  make_ref<timer_state>(std::move(f))->restart(d, {}, rt);
+ref<shared_object> call_later(runtime_core& rt, std::chrono::nanoseconds d,
+                              std::function<void()> f) {
+  auto timer = make_ref<timer_state>(std::move(f));
+  timer->restart(d, {}, rt);
+  return timer;
 }
+
+void call_never(shared_object& timer) noexcept { (void)static_cast<timer_state&>(timer).stop(); }
 
 }  // namespace weir::detail

@@ -38,6 +38,10 @@ class awaited_job;
 
 enum class job_state : std::uint8_t { fresh, queued, running, retrying, over };
 
+/// Why a job was not run, or cut short, as its future tells it.
+[[nodiscard]] std::exception_ptr job_error(std::error_code why,
+                                           const char* text = "weir: job") noexcept;
+
 /// What few jobs have.
 struct job_extras {
   std::optional<context> ctx;  // of submit(ctx, …)
@@ -47,6 +51,8 @@ struct job_extras {
   std::string name;
   std::optional<channel<std::monostate>> again;  // see awaited_job::stirred()
   after_func_handle watch;                       // of ctx, while the pool has the job
+  ref<shared_object> timer;                      // of the next attempt; see call_later()
+  bool given_up = false;                         // there was to be another attempt
 };
 
 /// What is recycled is of this size: function and result have what job, or awaited_job, leaves.
@@ -89,13 +95,13 @@ class job : public shared_object {
   /// It is over and published; called once, without a lock, and may wait.
   virtual void completed() noexcept {}
 
-  /// drop_function(), publish(errc) and end().
-  void give_up(std::error_code why) noexcept;
-  /// Its context tells the pool no longer.
-  void forget_context() noexcept;
+  /// drop_function(), publish(error) and end().
+  void give_up(std::exception_ptr error) noexcept;
+  /// Its context and its timer tell the pool no longer.
+  void forget() noexcept;
   /// It is over and published; no lock is held.
   void end() noexcept {
-    if (extras) forget_context();
+    if (extras) forget();
     completed();
   }
   /// Null if it is posted.
@@ -150,8 +156,8 @@ class awaited_job : public job {
   /// publish().
   void stir(wake_batch& wakes, std::optional<channel<std::monostate>>& signal) noexcept;
   /// In a job of its pool: runs it here if it is queued. How often it had been queued again before
-  /// this looked: who waits afterwards has to know whether it has been once more. Nothing elsewhere,
-  /// where nobody can run it.
+  /// this looked: who waits afterwards has to know whether it has been once more. Nothing
+  /// elsewhere, where nobody can run it.
   [[nodiscard]] std::optional<std::uint32_t> run_if_queued();
   /// Closes when it has been queued again since run_if_queued() gave `seen`.
   [[nodiscard]] receiver<std::monostate> stirred(std::optional<std::uint32_t> seen);
@@ -246,11 +252,16 @@ inline constexpr bool takes_state =
 template <class F>
 inline constexpr bool takes_state<F, void> = false;
 
+/// (A lambda that takes auto& is not asked about a context if the State will do: its body might not
+/// compile with that.)
 template <class F, class State>
-inline constexpr bool takes_context =
-    std::invocable<F&, const context&, State&> || std::invocable<F&, const context&>;
-template <class F>
-inline constexpr bool takes_context<F, void> = std::invocable<F&, const context&>;
+inline constexpr bool takes_context = [] {
+  if constexpr (takes_state<F, State>) {
+    return std::invocable<F&, const context&, State&>;
+  } else {
+    return std::invocable<F&, const context&>;
+  }
+}();
 
 /// A function that a pool<State> can run: f(), f(const context&), and with State& behind.
 template <class F, class State>
