@@ -35,6 +35,16 @@ void guard(std::byte* page) noexcept {
 
 }  // namespace
 
+const std::byte* thread_stack_bottom() noexcept {
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return nullptr;
+  void* bottom = nullptr;
+  std::size_t size = 0;
+  const bool found = pthread_attr_getstack(&attributes, &bottom, &size) == 0;
+  pthread_attr_destroy(&attributes);
+  return found ? static_cast<const std::byte*>(bottom) : nullptr;
+}
+
 std::size_t page_size() noexcept {
   static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   return size;

@@ -9,6 +9,8 @@ namespace weir::port {
 [[nodiscard]] std::size_t page_size() noexcept;
 /// What a std::thread's stack may grow to, as the limits of this process are.
 [[nodiscard]] std::size_t thread_stack_size() noexcept;
+/// The lowest address of the calling thread's own stack; null if that can not be found out. Slow.
+[[nodiscard]] const std::byte* thread_stack_bottom() noexcept;
 
 /// Reserves `count` stacks of `bytes` each, side by side; null when the kernel refuses. Pages
 /// become real when touched. The lowest page of each is a guard, as long as guards can be had:

@@ -2,10 +2,10 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "port/futex.hpp"
 #include "port/relax.hpp"
+#include "port/stack_memory.hpp"
 #include "runtime/deadlock.hpp"
 #include "runtime/parking.hpp"
 #include "runtime/runtime_core.hpp"
@@ -130,9 +130,10 @@ void*& strand_local() noexcept {
 
 std::size_t stack_left() noexcept {
   const task* const t = carrier::current_task();
-  if (t == nullptr) return std::numeric_limits<std::size_t>::max();
+  static thread_local const std::byte* const threads_own = port::thread_stack_bottom();
+  const std::byte* const bottom = t != nullptr ? t->stack : threads_own;
   const auto* here = static_cast<const std::byte*>(__builtin_frame_address(0));
-  return here > t->stack ? static_cast<std::size_t>(here - t->stack) : 0;
+  return here > bottom ? static_cast<std::size_t>(here - bottom) : 0;
 }
 
 strand strand::of(suspension& coroutine) noexcept {

@@ -118,6 +118,18 @@ WEIR_RULE(pool_rare_test, who_waits_for_any_of_several_runs_the_next_attempt) {
   });
 }
 
+int depth_below(const pool<>& p, int n) {
+  return n == 0 ? 0 : 1 + p.submit([&p, n] { return depth_below(p, n - 1); }).get();
+}
+
+TEST(pool_rare, recursion_is_bounded_by_no_stack_neither_a_tasks_nor_a_threads) {
+  constexpr int deep = 20'000;
+  for (const host h : {host::tasks, host::threads}) {
+    const pool p{{.workers = 1, .host = h}};
+    EXPECT_EQ(depth_below(p, deep), deep);
+  }
+}
+
 TEST(pool_rare, from_outside_a_job_with_retries_is_one_case_of_a_wait_for_any) {
   constexpr std::size_t more_than_half_of_what_a_select_takes = 40'000;
   const pool p{{.workers = 1, .queue = more_than_half_of_what_a_select_takes}};

@@ -88,7 +88,7 @@ class strand {
 /// A pointer that belongs to the current task, or in a plain thread to it: null until it is set.
 /// Take the reference anew after anything that may wait.
 [[nodiscard]] void*& strand_local() noexcept;
-/// How many bytes of stack are left here; a thread's is taken to be plenty.
+/// How many bytes of stack are left here.
 [[nodiscard]] std::size_t stack_left() noexcept;
 
 /// One blocking operation. Lives where the strand that waits has its stack, or frame.
