@@ -319,6 +319,41 @@ WEIR_RULE(coroutine_test, a_context_is_awaited) {
   EXPECT_EQ(errors[1], errc::cancelled);
 }
 
+detached receive_done(context of, context until, int& got, wait_group ended) {
+  const auto v = co_await async_receive(until, of.done());
+  got = v ? 1 : -1;
+  ended.done();
+}
+
+WEIR_RULE(coroutine_test, a_context_is_received_from_until_the_same_is_done) {
+  const auto [ctx, cancel] = with_cancel(background());
+  const wait_group ended;
+  ended.add();
+  int got = 0;
+  receive_done(ctx, ctx, got, ended);
+  crew_.spawn([cancel = cancel] { cancel(); });
+  crew_.join();
+  ended.wait();
+  EXPECT_EQ(got, -1);
+}
+
+WEIR_RULE(coroutine_test, two_contexts_are_received_from_until_the_other_is_done) {
+  for (int turn = turns(2000); turn > 0; --turn) {
+    const auto [a, cancel_a] = with_cancel(background());
+    const auto [b, cancel_b] = with_cancel(background());
+    const wait_group ended;
+    ended.add(2);
+    int got[2] = {};
+    crew_.spawn([&, a = a, b = b] { receive_done(a, b, got[0], ended); });
+    crew_.spawn([&, a = a, b = b] { receive_done(b, a, got[1], ended); });
+    crew_.spawn([&, cancel = turn % 2 == 0 ? cancel_a : cancel_b] { cancel(); });
+    crew_.join();
+    ended.wait();
+    EXPECT_EQ(got[0], -1);
+    EXPECT_EQ(got[1], -1);
+  }
+}
+
 detached nap(std::chrono::milliseconds d, int number, tally& woken, wait_group ended) {
   co_await async_sleep(d);
   woken.add(number);

@@ -2,6 +2,7 @@
 #include "weir/coroutine.hpp"
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -104,14 +105,19 @@ bool coroutine_transfer::try_now(void* element) noexcept {
 }
 
 bool coroutine_transfer::join(void* element) noexcept {
-  channel_core* const signal = until_.done_core();
+  channel_core* signal = until_.done_core();
   if (core_ == nullptr) {
     nowhere.m.lock();
     if (wait_.join(nowhere.m, nowhere.list, nullptr, signal)) return true;
     result_ = transfer::cancelled;
     return false;
   }
-  channel_core& core = *core_;
+  channel_core* first = core_;
+  // One context's done() with another, or the same: a receive ends alike by either. Here both locks
+  // are held, since a coroutine that stands in one queue may be gone; so in the order of addresses.
+  if (first->signal && signal == first) signal = nullptr;
+  if (first->signal && signal != nullptr && std::less<>()(signal, first)) std::swap(first, signal);
+  channel_core& core = *first;
   wait_node* partner = nullptr;
   core.lock.lock();
   result_ = way_ == direction::send ? core.try_send_step(element, partner)
