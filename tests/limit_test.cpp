@@ -298,6 +298,13 @@ TEST(limit_wait_test, a_limit_may_go_from_one_clock_to_another) {
   }
 }
 
+TEST(limit_wait_test, a_timer_that_was_left_on_one_clock_is_none_on_another) {
+  const token_bucket b{0.001, 1};
+  b.acquire();
+  EXPECT_FALSE(b.acquire(soon().ctx)) << "the timer stays";
+  explore({.seeds = 1, .quiet = true}, [&] { b.acquire(); });  // else: nothing can wake it
+}
+
 TEST(limit_wait_test, handles_may_go_while_others_wait) {
   on_virtual_time([] {
     std::optional<token_bucket> b{std::in_place, 1000, 1};

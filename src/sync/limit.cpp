@@ -30,6 +30,9 @@ constexpr std::int64_t amount_max = 1'000'000'000'000;
 ///   L3  locks are taken in the order arm_m_, the timer queue's, lock_; fire() takes the last only.
 ///   L4  the timer may fire until it is taken out, although nobody waits any more; so every rule is
 ///       final, and its destructor takes it out first, while the rule is whole.
+///   L5  the armed timer counts on the clock of those who wait. One that was armed on another when
+///       nobody waits any more is disowned: armed_at_ is never, and if it still fires it does
+///       nothing.
 class limit_state : public shared_object, public timer_entry, private timer_entry::deferred {
  public:
   explicit limit_state(const wait_kind& kind) noexcept : kind_(kind) {}
@@ -71,7 +74,8 @@ class limit_state : public shared_object, public timer_entry, private timer_entr
   time_ns last_ = 0;   // the limit's own time never goes back
   time_ns shift_ = 0;  // own time = clock's time + shift_
   time_ns last_fired_ = -timer_gap_ns;
-  time_ns armed_at_ = never;  // L1: own time; when the timer fires at the latest
+  time_ns armed_at_ = never;     // L1: own time; when the timer fires at the latest
+  const void* clock_ = nullptr;  // L5: the virtual runtime's, or null: the machine's
 
   std::mutex arm_m_;  // guards timers_
   ref<timer_queue> timers_;
@@ -82,6 +86,11 @@ class limit_state : public shared_object, public timer_entry, private timer_entr
 time_ns limit_state::own_now() noexcept {
   const runtime_core* rt = runtime_core::current_if_started();
   const time_ns clock_time = rt != nullptr ? rt->clock.now() : steady_now();
+  const void* const clock = rt != nullptr && rt->clock.is_virtual() ? rt : nullptr;
+  if (clock != clock_ && waiters_.empty()) {  // (keeps L5)
+    clock_ = clock;
+    armed_at_ = never;
+  }
   if (clock_time + shift_ < last_) shift_ = last_ - clock_time;
   last_ = clock_time + shift_;
   return last_;
@@ -201,6 +210,7 @@ timer_entry::outcome limit_state::fire(time_ns clock_time) {
   time_ns again = never;
   {
     const std::lock_guard lock(lock_);
+    if (armed_at_ == never) return {};  // (L5)
     // It was read before the lock was taken, so others may be ahead of it.
     const time_ns now = last_ = std::max(clock_time + shift_, last_);
     serve(now, wakes);
