@@ -320,6 +320,23 @@ TEST(resource_pool_life_test, leases_outlive_the_pool) {
   EXPECT_EQ(c.open, 0);
 }
 
+TEST(resource_pool_life_test, what_the_factory_holds_goes_after_the_resources) {
+  int open_at_its_end = -1;
+  {
+    struct library {
+      census open;
+      int& left;
+      explicit library(int& l) : left(l) {}
+      ~library() { left = open.open; }
+    };
+    pool_of_things pool{
+        1, [l = std::make_shared<library>(open_at_its_end)] { return thing(l->open); }};
+    (void)pool.acquire();
+    EXPECT_EQ(pool.stats().idle, 1);
+  }
+  EXPECT_EQ(open_at_its_end, 0);
+}
+
 TEST(resource_pool_life_test, a_lease_moves) {
   static_assert(!std::is_copy_constructible_v<pool_of_things::lease>);
   census c;

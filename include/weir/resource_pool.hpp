@@ -14,7 +14,8 @@
 //   - Waiters are served in order of arrival; what is given back goes to the first of them, and
 //     nobody overtakes. One that leaves with its context has taken nothing.
 //   - A factory that throws: the exception goes to who asked, the place to the next waiter.
-//   - Leases may outlive the pool: what they hold is destroyed with the last of them.
+//   - Leases may outlive the pool: what they hold is destroyed with the last of them. What the
+//     factory and the check hold goes after every resource.
 //   - Ordering: what happened to a resource before it was given back is visible to the next holder.
 // The pool is a handle: copies name the same pool. Thread safety: its methods may be called by any
 // task or thread at any time; a lease, and the resource in it, belong to one holder at a time. The
@@ -154,6 +155,9 @@ class resource_pool {
     state(const detail::resource_limits& limits, std::function<T(const context&)> f,
           std::function<bool(T&)> c)
         : resource_core(limits), make(std::move(f)), check(std::move(c)) {}
+    ~state() override { destroy_idle(); }
+    state(const state&) = delete;
+    state& operator=(const state&) = delete;
     const std::function<T(const context&)> make;
     const std::function<bool(T&)> check;
   };

@@ -42,7 +42,7 @@ resource_core::resource_core(const resource_limits& limits) : limits_(limits) {
   check_time(limits.max_lifetime, "max_lifetime");
 }
 
-resource_core::~resource_core() {
+void resource_core::destroy_idle() noexcept {
   while (newest_ != nullptr) delete std::exchange(newest_, newest_->older);
 }
 

@@ -63,7 +63,6 @@ class resource_core : public shared_object {
 
   /// Throws std::invalid_argument that names what is out of range.
   explicit resource_core(const resource_limits& limits);
-  ~resource_core() override;
 
   /// A slot that was idle or given back, or null: a place to make one in. False when there is none:
   /// ctx is done, the pool closed, or all are lent and the caller has no patience.
@@ -83,6 +82,10 @@ class resource_core : public shared_object {
   void trim(look_at which);
 
   [[nodiscard]] resource_pool_stats stats() const;
+
+ protected:
+  /// For the destructor, while all that the resources came from is there. Nobody else is left.
+  void destroy_idle() noexcept;
 
  private:
   [[nodiscard]] bool is_over(const resource_slot& slot, std::int64_t now) const noexcept;
