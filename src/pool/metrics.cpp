@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "weir/metrics.hpp"
 
+#include <array>
+#include <charconv>
 #include <ostream>
+#include <string>
 
 namespace weir {
 namespace {
@@ -23,34 +26,43 @@ std::string escaped(const std::string& label) {
 
 std::string label(const named_pool_figures& p) { return "pool=\"" + escaped(p.name) + '"'; }
 
+/// With all digits, and, as integers here, whatever the locale is.
+std::string number(double value) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  return {digits.data(), end};
+}
+
 /// One family: its head, and a line for each pool.
-void family(std::ostream& out, const all_pools& pools, const std::string& name, const char* type,
-            const char* help, std::uint64_t pool_stats::*field) {
-  out << "# TYPE " << name << ' ' << type << "\n# HELP " << name << ' ' << help << '\n';
+void family(std::string& out, const all_pools& pools, const std::string& name, const char* type,
+            const std::string& help, std::uint64_t pool_stats::*field) {
+  out += "# TYPE " + name + ' ' + type + "\n# HELP " + name + ' ' + help + '\n';
   const std::string suffix = std::string(type) == "counter" ? "_total" : "";
   for (const auto& p : pools) {
-    out << name << suffix << '{' << label(p) << "} " << p.stats.*field << '\n';
+    out += name + suffix + '{' + label(p) + "} " + std::to_string(p.stats.*field) + '\n';
   }
 }
 
-void summary(std::ostream& out, const all_pools& pools, const std::string& name, const char* help,
-             histogram pool_timings::*field) {
-  out << "# TYPE " << name << " summary\n# UNIT " << name << " seconds\n# HELP " << name << ' '
-      << help << '\n';
+void summary(std::string& out, const all_pools& pools, const std::string& name,
+             const std::string& help, histogram pool_timings::*field) {
+  out += "# TYPE " + name + " summary\n# UNIT " + name + " seconds\n# HELP " + name + ' ' + help +
+         '\n';
   for (const auto& p : pools) {
     const histogram& h = p.timings.*field;
-    for (const char* q : {"0.5", "0.9", "0.99", "0.999"}) {
-      const std::chrono::duration<double> seconds = h.quantile(std::stod(q));
-      out << name << '{' << label(p) << ",quantile=\"" << q << "\"} " << seconds.count() << '\n';
+    for (const double q : {0.5, 0.9, 0.99, 0.999}) {
+      const std::chrono::duration<double> seconds = h.quantile(q);
+      out += name + '{' + label(p) + ",quantile=\"" + number(q) + "\"} " + number(seconds.count()) +
+             '\n';
     }
-    out << name << "_count{" << label(p) << "} " << h.count() << '\n';
-    out << name << "_sum{" << label(p) << "} " << h.sum() << '\n';
+    out += name + "_count{" + label(p) + "} " + std::to_string(h.count()) + '\n';
+    out += name + "_sum{" + label(p) + "} " + number(h.sum()) + '\n';
   }
 }
 
 }  // namespace
 
-void write_openmetrics(std::ostream& out, const all_pools& pools) {
+void write_openmetrics(std::ostream& to, const all_pools& pools) {
+  std::string out;
   const auto counter = [&](const char* name, const char* help, std::uint64_t pool_stats::*field) {
     family(out, pools, name, "counter", help, field);
   };
@@ -71,7 +83,8 @@ void write_openmetrics(std::ostream& out, const all_pools& pools) {
   summary(out, pools, "weir_pool_wait_seconds", "How long jobs were queued.",
           &pool_timings::waiting);
   summary(out, pools, "weir_pool_run_seconds", "How long attempts ran.", &pool_timings::running);
-  out << "# EOF\n";
+  out += "# EOF\n";
+  to.write(out.data(), static_cast<std::streamsize>(out.size()));
 }
 
 }  // namespace weir

@@ -3,6 +3,8 @@
 #include "support.hpp"
 
 #include <fstream>
+#include <iomanip>
+#include <locale>
 #include <mutex>
 #include <regex>
 #include <sstream>
@@ -78,6 +80,29 @@ TEST(openmetrics_test, a_pools_figures_are_well_formed) {
   EXPECT_NE(out.str().find("weir_pool_jobs_done_total{pool=\"a \\\"strange\\\\name\\\"\\n\"} 5\n"),
             std::string::npos)
       << out.str();
+}
+
+/// Numbers as a German writes them.
+struct german_numbers final : std::numpunct<char> {
+  [[nodiscard]] char do_decimal_point() const override { return ','; }
+  [[nodiscard]] char do_thousands_sep() const override { return '.'; }
+  [[nodiscard]] std::string do_grouping() const override { return "\3"; }
+};
+
+TEST(openmetrics_test, numbers_are_whole_whatever_the_stream_is_set_to) {
+  named_pool_figures f{"x", {}, {}};
+  f.stats.done = 1'234'567;
+  for (int i = 0; i < 100; ++i) f.timings.running.record(12'345'678us);
+  std::ostringstream out;
+  out.imbue(std::locale(out.getloc(), new german_numbers));  // NOLINT: the locale owns it
+  out << std::hex << std::showbase << std::setprecision(2) << std::setw(5);
+  write_openmetrics(out, {f});
+  expect_openmetrics(out.str());
+  for (const char* line : {"weir_pool_jobs_done_total{pool=\"x\"} 1234567\n",
+                           "weir_pool_run_seconds_count{pool=\"x\"} 100\n",
+                           "weir_pool_run_seconds_sum{pool=\"x\"} 1234.5678"}) {
+    EXPECT_NE(out.str().find(line), std::string::npos) << line << " in\n" << out.str();
+  }
 }
 
 // ---- tracing ------------------------------------------------------------------------------------
