@@ -227,7 +227,7 @@ TEST(task_group_test, the_first_exception_cancels_the_others_and_comes_out_of_wa
     EXPECT_STREQ(e.what(), "first");
   }
   EXPECT_EQ(cancelled, 5);
-  g.wait();  // reported once
+  EXPECT_THROW(g.wait(), std::runtime_error) << "who waits later is told, too";
 }
 
 WEIR_RULE(sync_test, a_task_group_reports_the_error_that_came_first) {
@@ -308,6 +308,117 @@ TEST(task_group_test, its_parent_cancels_it) {
   cancel();
   g.wait();
   EXPECT_TRUE(g.ctx().cancelled());
+}
+
+/// What wait() throws, or none.
+std::error_code waited(task_group& g) {
+  try {
+    g.wait();
+    return {};
+  } catch (const std::system_error& e) {
+    return e.code();
+  }
+}
+
+WEIR_RULE(sync_test, a_task_group_says_that_its_parent_kept_functions_from_starting) {
+  crew_.run([] {
+    auto [ctx, cancel] = with_cancel(background());
+    task_group g{ctx, {.limit = 1}};
+    const channel<int> hold;
+    g.go([=] { (void)hold.receive(); });
+    go([cancel = cancel] { cancel(); });
+    g.go([] { ADD_FAILURE() << "there is no place before the end"; });
+    hold.close();
+    EXPECT_EQ(waited(g), errc::cancelled);
+    EXPECT_EQ(waited(g), errc::cancelled) << "each time";
+
+    auto late = with_timeout(background(), 0ms);
+    task_group none{late.ctx};
+    none.go([] { ADD_FAILURE() << "started in a group that is done"; });
+    EXPECT_EQ(waited(none), errc::deadline_exceeded);
+  });
+}
+
+WEIR_RULE(sync_test, an_exception_in_a_task_group_counts_more_than_what_was_not_started) {
+  crew_.run([] {
+    auto [ctx, cancel] = with_cancel(background());
+    task_group g{ctx};
+    g.go([](const context& own) {
+      (void)own.done().receive();
+      throw std::runtime_error("the reason");
+    });
+    cancel();
+    g.go([] { ADD_FAILURE() << "started in a group that is done"; });
+    EXPECT_THROW(g.wait(), std::runtime_error);
+  });
+}
+
+WEIR_RULE(sync_test, what_a_task_group_was_told_to_leave_is_no_error) {
+  crew_.run([] {
+    auto [ctx, cancel] = with_cancel(background());
+    task_group own{ctx};
+    own.cancel();
+    own.go([] { ADD_FAILURE() << "started after cancel()"; });
+    own.wait();
+
+    task_group asked{ctx};
+    cancel();
+    EXPECT_FALSE(asked.try_go([] { ADD_FAILURE() << "started in a group that is done"; }));
+    asked.wait();
+  });
+}
+
+WEIR_RULE(sync_test, a_task_group_is_for_one_use) {
+  crew_.run([] {
+    task_group g;
+    g.go([] {});
+    g.wait();
+    EXPECT_THROW(g.go([] {}), std::logic_error);
+    EXPECT_THROW((void)g.try_go([] {}), std::logic_error);
+    g.wait();
+  });
+}
+
+WEIR_RULE(sync_test, all_who_wait_for_a_task_group_get_its_exception) {
+  task_group g;
+  std::atomic<int> told{0};
+  const channel<int> hold;
+  g.go([=] {
+    (void)hold.receive();
+    throw std::runtime_error("for all");
+  });
+  for (int i = 0; i < 3; ++i) {
+    crew_.spawn([&] {
+      try {
+        g.wait();
+      } catch (const std::runtime_error&) {
+        ++told;
+      }
+    });
+  }
+  hold.close();
+  crew_.join();
+  EXPECT_EQ(told, 3);
+}
+
+WEIR_RULE(sync_test, a_wait_for_a_task_group_ends_with_its_context) {
+  crew_.run([] {
+    task_group g;
+    const channel<int> hold;
+    g.go([=] {
+      (void)hold.receive();
+      throw std::runtime_error("after all");
+    });
+    EXPECT_FALSE(g.wait(soon().ctx));
+    EXPECT_FALSE(g.ctx().cancelled());
+    EXPECT_TRUE(g.try_go([] {})) << "it goes on";
+    hold.close();
+    EXPECT_THROW((void)g.wait(background()), std::runtime_error);
+
+    task_group good;
+    EXPECT_TRUE(good.wait(background()));
+    EXPECT_TRUE(good.ctx().cancelled());
+  });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What only C++ has: an element that throws while it is moved, at each move of a send, a receive
-// and a select. The channel stays as it was, nobody is left waiting, and no element is lost.
+// and a select. The channel stays as it was, nobody is left waiting, and no element is lost. And a
+// function that does, on its way into a task group.
 #include "support.hpp"
 
 #include <array>
@@ -191,6 +192,28 @@ WEIR_RULE(throwing_move, a_failed_send_gives_the_value_back) {
   full.close();
   EXPECT_THROW(full.send(std::move(mine)), channel_closed);
   EXPECT_EQ(mine.value, 4);
+}
+
+/// A function that cannot always be moved.
+struct brittle_call {
+  brittle held{0};
+  void operator()() const {}
+};
+
+WEIR_RULE(throwing_move, a_task_group_that_could_not_start_a_function_does_not_wait_for_it) {
+  at_each_move([](auto with_a_throw) {
+    task_group g{background(), {.limit = 1}};
+    bool thrown = true;
+    with_a_throw([&] {
+      g.go(brittle_call());
+      thrown = false;
+    });
+    if (thrown) {
+      EXPECT_THROW(g.wait(), std::runtime_error);
+    } else {
+      g.wait();
+    }
+  });
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include "weir/channel.hpp"
 #include "weir/sync.hpp"
@@ -22,16 +24,32 @@ struct task_group_state {
   const cancel_func cancel;
   const wait_group running;
   std::optional<semaphore> places;
-  spin_lock lock;  // guards first_error
+  spin_lock lock;  // guards the rest
   std::exception_ptr first_error;
+  bool dismissed = false;  // by cancel()
+  bool refused = false;    // go() has not started a function, which nobody had dismissed
+  bool over = false;       // wait() has returned, or is about to
 };
 
-bool enter_group(task_group_state& g, bool wait) {
-  if (g.ctx.cancelled()) return false;
-  if (g.places) {
-    const bool entered = wait ? g.places->acquire(g.ctx) : g.places->try_acquire();
-    if (!entered) return false;
+namespace {
+/// The group's context is done.
+void refuse(task_group_state& g, group_entry how) {
+  const std::lock_guard lock(g.lock);
+  if (g.over) {
+    throw std::logic_error(
+        "weir::task_group: go() after wait() has returned. A group is for one use: make another.");
   }
+  if (how == group_entry::waits && !g.dismissed) g.refused = true;
+}
+}  // namespace
+
+bool enter_group(task_group_state& g, group_entry how) {
+  const bool waits = how == group_entry::waits;
+  if (g.ctx.cancelled() || (waits && g.places && !g.places->acquire(g.ctx))) {
+    refuse(g, how);
+    return false;
+  }
+  if (!waits && g.places && !g.places->try_acquire()) return false;
   g.running.add();
   return true;
 }
@@ -60,6 +78,23 @@ std::int64_t checked_limit(std::int64_t limit) {
   }
   return limit;
 }
+
+/// Every task has ended.
+void end_group(task_group_state& g) {
+  std::exception_ptr error;
+  bool refused = false;
+  {
+    const std::lock_guard lock(g.lock);
+    g.over = true;
+    error = g.first_error;
+    refused = g.refused;
+  }
+  g.cancel();
+  if (error) std::rethrow_exception(error);
+  if (refused) {
+    throw std::system_error(g.ctx.error(), "weir::task_group: not every function was started");
+  }
+}
 }  // namespace
 }  // namespace detail
 
@@ -71,16 +106,22 @@ task_group::~task_group() { state_->running.wait(); }
 
 void task_group::wait() {
   state_->running.wait();
-  state_->cancel();
-  std::exception_ptr error;
-  {
-    const std::lock_guard lock(state_->lock);
-    error = std::exchange(state_->first_error, nullptr);
-  }
-  if (error) std::rethrow_exception(error);
+  detail::end_group(*state_);
 }
 
-void task_group::cancel() { state_->cancel(); }
+bool task_group::wait(const context& until) {
+  if (!state_->running.wait(until)) return false;
+  detail::end_group(*state_);
+  return true;
+}
+
+void task_group::cancel() {
+  {
+    const std::lock_guard lock(state_->lock);
+    state_->dismissed = true;
+  }
+  state_->cancel();
+}
 
 const context& task_group::ctx() const noexcept { return state_->ctx; }
 
