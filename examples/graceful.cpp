@@ -17,8 +17,7 @@ namespace {
 /// Some work that looks at its context, as each that takes long should.
 void work(const weir::context& ctx, const std::string& name, milliseconds duration) {
   std::cout << name + " began\n" << std::flush;
-  bool ended = false;
-  weir::select(weir::after(duration, [&] { ended = true; }), weir::on_done(ctx));
+  const bool ended = weir::sleep_for(ctx, duration);
   std::cout << name + (ended ? " ended\n" : " was cut short\n") << std::flush;
 }
 

@@ -58,6 +58,34 @@ WEIR_RULE(sleep_test, a_sleep_is_never_short) {
   crew_.join();
 }
 
+WEIR_RULE(sleep_test, a_context_ends_a_sleep) {
+  const auto [ctx, cancel] = with_cancel(background());
+  const auto [late, cancel_late] = with_timeout(background(), 1h);
+  for (int i = 0; i < 3; ++i) {
+    crew_.spawn([ctx = ctx, late = late] {
+      EXPECT_FALSE(weir::sleep_for(ctx, 1000h));
+      EXPECT_FALSE(weir::sleep_for(ctx, -1h)) << "it is looked at first";
+      EXPECT_FALSE(weir::sleep_until(ctx, clock::time_point()));
+      const auto start = now();
+      EXPECT_TRUE(weir::sleep_for(late, 2ms));
+      EXPECT_GE(now() - start, 2ms);
+    });
+  }
+  crew_.spawn([cancel = cancel] { cancel(); });
+  crew_.join();
+}
+
+WEIR_RULE(sleep_test, a_sleep_that_is_over_is_told_from_one_that_was_ended) {
+  crew_.run([] {
+    const auto [ctx, cancel] = with_cancel(background());
+    EXPECT_TRUE(weir::sleep_for(ctx, 0s));
+    EXPECT_TRUE(weir::sleep_for(ctx, std::chrono::nanoseconds::min()));
+    EXPECT_TRUE(weir::sleep_until(ctx, clock::time_point::min()));
+    EXPECT_TRUE(weir::sleep_for(background(), 1ms));
+    EXPECT_FALSE(weir::sleep_for(soon().ctx, std::chrono::hours::max()));
+  });
+}
+
 WEIR_RULE(sleep_test, r94_zero_and_negative_return_at_once_and_huge_does_not_overflow) {
   crew_.run([] {
     const auto start = now();

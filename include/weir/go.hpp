@@ -36,6 +36,8 @@
 
 namespace weir {
 
+class context;
+
 /// Starts f as a task on the current runtime (in a plain thread: the default one). Throws
 /// std::invalid_argument for an empty std::function, std::bad_alloc when no stack can be had,
 /// std::system_error with errc::forked in a forked child; f has then not been started.
@@ -109,6 +111,8 @@ auto run(F f) -> std::invoke_result_t<F&> {
 /// Calls f, which may block its thread (a file, a library, a sleep in the kernel), without holding
 /// up other tasks: the task waits, while a thread that is kept for such calls runs f. Gives f's
 /// result or exception. In a plain thread it simply calls f. Thread-locals in f are that thread's.
+/// Each call that is under way costs a thread, and there is no bound on them but who calls: a
+/// pool's workers, or a semaphore.
 template <std::invocable F>
 auto blocking(F f) -> std::invoke_result_t<F&> {
   detail::check_callable(f, "blocking");
@@ -121,6 +125,8 @@ void yield();
 
 /// Waits at least until `when`, on the runtime's clock; returns at once if that has passed.
 void sleep_until(std::chrono::steady_clock::time_point when);
+/// As above; false when ctx is done first, which it looks at first.
+[[nodiscard]] bool sleep_until(const context& ctx, std::chrono::steady_clock::time_point when);
 
 namespace detail {
 /// `d` from now on the runtime's clock, the end of time instead of an overflow.
@@ -132,6 +138,13 @@ namespace detail {
 template <class Rep, class Period>
 void sleep_for(std::chrono::duration<Rep, Period> d) {
   if (d > d.zero()) sleep_until(detail::time_after(detail::to_nanoseconds(d)));
+}
+/// As above; false when ctx is done first, which it looks at first.
+template <class Rep, class Period>
+[[nodiscard]] bool sleep_for(const context& ctx, std::chrono::duration<Rep, Period> d) {
+  using std::chrono::nanoseconds;
+  const nanoseconds wait = d > d.zero() ? detail::to_nanoseconds(d) : nanoseconds::zero();
+  return sleep_until(ctx, detail::time_after(wait));
 }
 
 namespace this_task {
