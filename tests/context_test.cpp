@@ -290,6 +290,19 @@ WEIR_RULE(context_test, r73_the_nearest_value_of_the_same_key_and_type_wins) {
   });
 }
 
+TEST(context_value_test, a_text_is_a_key_by_what_it_says) {
+  std::string text = "user";
+  const context ctx = with_value(background(), "user", 7);
+  EXPECT_EQ(*ctx.value<int>(text.c_str()), 7);
+  EXPECT_EQ(*ctx.value<int>(text.data()), 7);
+  EXPECT_EQ(*ctx.value<int>(text), 7);
+  EXPECT_EQ(*ctx.value<int>(std::string_view(text)), 7);
+  EXPECT_EQ(ctx.value<int>("other"), nullptr);
+  const context kept = with_value(background(), text.data(), 8);
+  text = "gone";
+  EXPECT_EQ(*kept.value<int>("user"), 8);
+}
+
 // Go panics for a nil parent, a nil key and one that cannot be compared: there is no null context
 // (a default constructed one is background()), and the others are a matter of types.
 struct never_equal {};

@@ -26,7 +26,10 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <typeinfo>
 #include <utility>
 #include <variant>
@@ -65,6 +68,12 @@ class value_key {
  private:
   const std::type_info* type_;
 };
+
+/// What is kept of a key: of a C string, or a view, its text.
+template <class K>
+using kept_key = std::conditional_t<std::is_same_v<K, const char*> || std::is_same_v<K, char*> ||
+                                        std::is_same_v<K, std::string_view>,
+                                    std::string, K>;
 
 template <std::equality_comparable K>
 class typed_key final : public value_key {
@@ -115,7 +124,8 @@ class context {
   /// or if it is of another type than T. Valid as long as the context.
   template <class T, class K>
   [[nodiscard]] const T* value(const K& key) const {
-    const std::any* found = find_value(detail::typed_key<std::decay_t<const K&>>(key));
+    using kept = detail::kept_key<std::decay_t<const K&>>;
+    const std::any* found = find_value(detail::typed_key<kept>(kept(key)));
     return found == nullptr ? nullptr : std::any_cast<T>(found);
   }
   /// A token that is asked to stop when this context is done.
@@ -200,11 +210,19 @@ namespace detail {
 }
 
 /// A child in which value<V>(key) finds `value`. For data of one request that crosses layers, not
-/// for parameters. Keys are equal when their types and values are: use a type of your own.
+/// for parameters. Keys are equal when their types and values are: use a type of your own. (A C
+/// string or a std::string_view as a key is a std::string, of its text.)
 template <std::equality_comparable K, class V>
 [[nodiscard]] context with_value(const context& parent, K key, V value) {
-  return detail::with_value(parent, std::make_unique<detail::typed_key<K>>(std::move(key)),
-                            std::any(std::move(value)));
+  using kept = detail::kept_key<K>;
+  if constexpr (std::is_copy_constructible_v<V>) {
+    return detail::with_value(parent,
+                              std::make_unique<detail::typed_key<kept>>(kept(std::move(key))),
+                              std::any(std::move(value)));
+  } else {
+    static_assert(std::is_copy_constructible_v<V>,
+                  "weir::with_value: the value cannot be copied: give a std::shared_ptr to it");
+  }
 }
 
 /// A registration of after_func. Dropping it does not unregister.
