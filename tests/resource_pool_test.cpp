@@ -367,6 +367,7 @@ TEST(resource_pool_life_test, a_bad_argument_is_named) {
   census c;
   EXPECT_THROW(make_pool(c, 0), std::invalid_argument);
   EXPECT_THROW(make_pool(c, -1), std::invalid_argument);
+  EXPECT_EQ(*(resource_pool<int>{std::size_t{1}, [] { return 7; }}.acquire()), 7);
   EXPECT_THROW(make_pool(c, 1, {.max_idle = -1s}), std::invalid_argument);
   EXPECT_THROW((resource_pool<int>{1, std::function<int()>()}), std::invalid_argument);
 }

@@ -141,6 +141,7 @@ WEIR_RULE(sync_test, a_semaphore_never_lends_more_than_it_has) {
 
 WEIR_RULE(sync_test, misuse_of_a_semaphore_throws_and_changes_nothing) {
   EXPECT_THROW(semaphore{-1}, std::invalid_argument);
+  EXPECT_EQ(semaphore{std::size_t{3}}.available(), 3);
   const semaphore s{2};
   EXPECT_THROW(s.acquire(3), std::invalid_argument);
   EXPECT_THROW(s.acquire(-1), std::invalid_argument);

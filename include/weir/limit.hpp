@@ -27,7 +27,6 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -35,6 +34,7 @@
 #include "context.hpp"
 #include "detail/duration.hpp"
 #include "detail/intrusive.hpp"
+#include "detail/to_int64.hpp"
 
 namespace weir {
 
@@ -60,13 +60,6 @@ class limit_handle {
  private:
   ref<shared_object> state_;
 };
-
-/// The nearest value that an int64 has.
-template <std::integral N>
-[[nodiscard]] constexpr std::int64_t to_int64(N n) noexcept {
-  if (std::in_range<std::int64_t>(n)) return static_cast<std::int64_t>(n);
-  return std::numeric_limits<std::int64_t>::max();
-}
 
 [[nodiscard]] ref<shared_object> make_token_bucket(double rate_per_second, std::int64_t burst);
 [[nodiscard]] ref<shared_object> make_sliding_window(std::int64_t count, nanoseconds duration);

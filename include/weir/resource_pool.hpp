@@ -34,6 +34,7 @@
 #include "context.hpp"
 #include "detail/duration.hpp"
 #include "detail/resource_core.hpp"
+#include "detail/to_int64.hpp"
 #include "error.hpp"
 #include "go.hpp"
 
@@ -120,6 +121,10 @@ class resource_pool {
     const detail::resource_limits limits{n, o.check_after, o.max_idle, o.max_lifetime};
     state_ = detail::make_ref<state>(limits, std::move(make), std::move(o.check));
   }
+  template <detail::other_integer N, class F>
+    requires std::is_invocable_r_v<T, F&> || std::is_invocable_r_v<T, F&, const context&>
+  resource_pool(N n, F factory, options o = {})
+      : resource_pool(detail::to_int64(n), std::move(factory), std::move(o)) {}
 
   /// Waits until one is free, or may be made. Throws std::system_error with errc::closed if the
   /// pool is, and what the factory throws.

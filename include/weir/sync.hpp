@@ -20,6 +20,7 @@
 
 #include "context.hpp"
 #include "detail/intrusive.hpp"
+#include "detail/to_int64.hpp"
 #include "detail/waiter.hpp"
 #include "go.hpp"
 
@@ -93,6 +94,8 @@ class semaphore {
  public:
   /// Throws std::invalid_argument if n is negative.
   explicit semaphore(std::int64_t n);
+  template <detail::other_integer N>
+  explicit semaphore(N n) : semaphore(detail::to_int64(n)) {}
   /// Blocks until n are there, and takes them. Throws std::invalid_argument if n is negative or
   /// more than the semaphore has in all: it would wait for ever.
   void acquire(std::int64_t n = 1) const;
