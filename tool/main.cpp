@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // weir: a bounded worker pool for the command line. docs/tool.md is its manual.
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <cstdio>
 #include <exception>
 
 #include "error.hpp"
@@ -22,9 +22,9 @@ int run_tool(int argc, char** argv) {
   return status_ok;
 }
 
-/// The one place that prints what ends the tool.
+/// The one place that prints what ends the tool. Where it cannot be printed, the status tells.
 int report(const char* text, int status) {
-  fmt::print(stderr, "weir: {}\n", text);
+  (void)write_all(STDERR_FILENO, fmt::format("weir: {}\n", text));
   return status;
 }
 

@@ -142,6 +142,13 @@ class Trouble(ToolTest):
         self.assertEqual(status, 125)
         self.assertIn(b"cannot be kept in /no/such/folder: No such file or directory", err)
 
+    def test_an_error_that_nobody_can_be_told_of_is_a_status_all_the_same(self):
+        with open("/dev/full", "wb") as full:
+            status, _, _ = self.run_weir("--frob", "true", stderr=full)
+        self.assertEqual(status, 125)
+        status, _, _ = self.run_weir("--frob", "true", prepare=lambda: os.close(2))
+        self.assertEqual(status, 125)
+
     def test_closed_standard_output_is_an_error(self):
         status, _, err = self.run_weir("echo", text=b"x\n", prepare=lambda: os.close(1))
         self.assertEqual(status, 125)
