@@ -5,6 +5,7 @@
 import os
 import re
 import resource
+import signal
 import subprocess
 import tempfile
 
@@ -175,6 +176,13 @@ class Surroundings(ToolTest):
         blocked, ignored, limit = lines.groups()
         own_to_libc = 3 << 31  # signals 32 and 33, ignored in what make and posix_spawn start
         self.assertEqual((int(blocked, 16), int(ignored, 16) & ~own_to_libc, limit), (0, 0, "64"))
+
+    def test_an_ignored_sigchld_stays_ignored_for_the_jobs_and_no_status_is_lost(self):
+        status, out, err = self.run_weir(
+            "grep", "-h", "SigIgn:", text=b"/proc/self/status\n/no/such/file\n",
+            prepare=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        self.assertEqual((status, err.count(b"failed: exit 2:")), (1, 1))
+        self.assertTrue(int(out.split()[1], 16) & 1 << (signal.SIGCHLD - 1))
 
     def test_it_starts_before_the_end_of_the_input(self):
         weir = self.start("-j2", "--", "echo")

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "run/child.hpp"
 
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 namespace weir::tool {
 
@@ -33,11 +35,18 @@ bool child::group_lives() const noexcept { return group > 0 && kill(-group, 0) =
 
 void child::reap() {
   siginfo_t how{};
-  while (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED) != 0 && errno == EINTR) {
-  }
+  int error = 0;
+  do {
+    error = waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED) == 0 ? 0 : errno;
+  } while (error == EINTR);
   pidfd.reset();
-  end.how = how.si_code == CLD_EXITED ? ending::exited : ending::killed;
-  end.code = how.si_status;
+  if (error == 0) {
+    end.how = how.si_code == CLD_EXITED ? ending::exited : ending::killed;
+    end.code = how.si_status;
+  } else {
+    end.how = ending::unknown;
+    end.why = fmt::format("nobody knows how it ended: {}", std::strerror(error));
+  }
   if (!group_lives()) group = -1;  // the number may be given to others from now on
 }
 

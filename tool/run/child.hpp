@@ -56,7 +56,7 @@ struct child {
   void signal_group(int signal) const noexcept;
   /// Is anybody left of its process group?
   [[nodiscard]] bool group_lives() const noexcept;
-  /// Reaps it, which has ended. At once, though others of its group may still hold the pipes: they
+  /// Reaps it, which has ended; how it ended is in `end` then. At once, though others of its group may still hold the pipes: they
   /// may be waiting for it to be gone.
   void reap();
   /// How it ended and what it wrote.

@@ -25,6 +25,7 @@ enum class ending {
   exited,       ///< code is its exit status
   killed,       ///< code is the signal
   not_started,  ///< `why` says why
+  unknown,      ///< likewise
   not_run,      ///< the run was stopped before its turn
 };
 

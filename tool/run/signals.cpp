@@ -11,19 +11,28 @@
 
 namespace weir::tool {
 
+namespace {
+
+bool is_ignored(int number) {
+  struct sigaction now {};
+  return sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+}  // namespace
+
 signal_events::signal_events() {
   sigset_t ours;
   sigemptyset(&ours);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGTSTP}) {
-    struct sigaction now {};
-    if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;
-    sigaddset(&ours, number);
+    if (!is_ignored(number)) sigaddset(&ours, number);
   }
   fd_.reset(signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw tool_error({"signalfd", std::strerror(errno), {}});
   sigaddset(&ours, SIGPIPE);  // these two are never read: write() reports EPIPE and EFBIG
   sigaddset(&ours, SIGXFSZ);
-  pthread_sigmask(SIG_BLOCK, &ours, &before_);
+  pthread_sigmask(SIG_BLOCK, &ours, &before_.blocked);
+  before_.child_ignored = is_ignored(SIGCHLD);
+  if (before_.child_ignored) signal(SIGCHLD, SIG_DFL);
 }
 
 int signal_events::next() const noexcept {

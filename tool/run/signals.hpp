@@ -10,8 +10,15 @@
 
 namespace weir::tool {
 
+/// The signals that a program is given by who starts it: to be given to the children in turn.
+struct inherited_signals {
+  sigset_t blocked{};
+  bool child_ignored = false;  // SIGCHLD
+};
+
 /// Blocks SIGINT, SIGTERM, SIGHUP and SIGTSTP, unless they were ignored, and those that only say
 /// what write() says, too. Make it before the first thread: threads inherit what is blocked.
+/// SIGCHLD is not ignored any more: the kernel would throw away how the children end.
 class signal_events {
  public:
   signal_events();
@@ -22,11 +29,11 @@ class signal_events {
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
   /// The next signal that has come, 0 if there is none.
   [[nodiscard]] int next() const noexcept;
-  /// What was blocked before: for the children.
-  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
+  /// As it was before: for the children.
+  [[nodiscard]] const inherited_signals& before() const noexcept { return before_; }
 
  private:
-  sigset_t before_{};
+  inherited_signals before_;
   unique_fd fd_;
 };
 

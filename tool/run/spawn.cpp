@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -31,7 +32,7 @@ struct child_plan {
   prepared_command& command;
   char** environment;
   spawn_files files;
-  const sigset_t& mask;
+  const inherited_signals& signals;
   const std::optional<rlimit>& open_files;
   pid_t parent;
   volatile int& error;
@@ -47,7 +48,8 @@ void become_program(child_plan& plan) {
       dup2(plan.files.err, STDERR_FILENO) < 0) {
     return;
   }
-  sigprocmask(SIG_SETMASK, &plan.mask, nullptr);
+  if (plan.signals.child_ignored) signal(SIGCHLD, SIG_IGN);  // in our own table, not the parent's
+  sigprocmask(SIG_SETMASK, &plan.signals.blocked, nullptr);
   prepared_command& command = plan.command;
   execve(command.program.c_str(), command.argv.data() + 1, plan.environment);
   if (errno != ENOEXEC) return;
@@ -79,8 +81,8 @@ char** child_environment::of_job(std::uint64_t number) {
   return variables_.data();
 }
 
-spawner::spawner(const sigset_t& mask, std::optional<rlimit> open_files)
-    : mask_(mask),
+spawner::spawner(const inherited_signals& signals, std::optional<rlimit> open_files)
+    : signals_(signals),
       open_files_(open_files),
       stack_(mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
                   MAP_SHARED | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
@@ -92,7 +94,7 @@ spawner::~spawner() { munmap(stack_, stack_bytes); }
 spawn_result spawner::start(prepared_command& command, char** environment, spawn_files files) {
   auto& error = *static_cast<volatile int*>(stack_);  // the far end: the child needs less
   error = 0;
-  child_plan plan{command, environment, files, mask_, open_files_, getpid(), error};
+  child_plan plan{command, environment, files, signals_, open_files_, getpid(), error};
   int pidfd = -1;
   // CLONE_VFORK: we go on when the child has executed the program, or has failed to.
   const int how = memory_flag | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;

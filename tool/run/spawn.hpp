@@ -2,7 +2,6 @@
 #pragma once
 // spawn: starts a program at the price of a vfork, and tells at once if it could not be started.
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "run/command.hpp"
+#include "run/signals.hpp"
 #include "unique_fd.hpp"
 
 namespace weir::tool {
@@ -41,12 +41,12 @@ struct spawn_result {
 
 /// Starts programs for one thread, which must live as long as they: when it ends, by whatever cause
 /// (kill -9 of the tool included), the kernel kills them.
-/// A child leads a process group of its own, and has the signal mask and the limit of open files
-/// that the tool was started with.
+/// A child leads a process group of its own, and has the signals and the limit of open files that
+/// the tool was started with.
 class spawner {
  public:
   /// `open_files`: the limit to give back to the children, when ours has been raised.
-  spawner(const sigset_t& mask, std::optional<rlimit> open_files);
+  spawner(const inherited_signals& signals, std::optional<rlimit> open_files);
   ~spawner();
   spawner(const spawner&) = delete;
   spawner& operator=(const spawner&) = delete;
@@ -55,7 +55,7 @@ class spawner {
                                    spawn_files files);
 
  private:
-  const sigset_t mask_;
+  const inherited_signals signals_;
   const std::optional<rlimit> open_files_;
   void* stack_;  // the child's until it executes the program
 };
