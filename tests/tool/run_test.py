@@ -2,14 +2,25 @@
 # SPDX-License-Identifier: MIT
 """run_test.py <weir> [test]: what `weir run` does with its input, its jobs and their output."""
 
+import array
+import fcntl
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import tempfile
+import termios
 
-from weir_process import SANITIZED, ToolTest, kib_of, limited, main, state_of, wait_until
+from weir_process import PATIENCE, SANITIZED, ToolTest, kib_of, limited, main, state_of, wait_until
+
+
+def unread(pipe):
+    """Bytes in it."""
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 class Statuses(ToolTest):
@@ -157,6 +168,62 @@ class Arguments(ToolTest):
     def test_control_characters_do_not_reach_the_terminal_by_way_of_messages(self):
         _, _, err = self.run_weir("--", "false", text=b"\x1b[2J\n")
         self.assertEqual(err, b"weir: job 1 failed: exit 1: false '?[2J'\n")
+
+
+class Shortage(ToolTest):
+    """The limit of processes, which counts threads too, does not hold for root: weir runs as a user
+    that has nothing else."""
+
+    def setUp(self):
+        if os.getuid() != 0:
+            self.skipTest("only root can become another user")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.user = 40000 + os.getpid() % 20000
+        os.chmod(self.folder, 0o777)
+        self.weir = shutil.copy(self.weir, self.folder)  # where others can execute it
+
+    def start(self, *arguments, **more):
+        return super().start(*arguments, user=self.user, group=self.user, extra_groups=[], **more)
+
+    def allow_processes(self, weir, number):
+        """Sets the limit of a weir that runs, as its user may; None: as before."""
+        if number is None:
+            hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+            number = "unlimited" if hard == resource.RLIM_INFINITY else hard
+        subprocess.run(["prlimit", f"--pid={weir.pid}", f"--nproc={number}:"], check=True,
+                       user=self.user, group=self.user, extra_groups=[])
+
+    def test_output_is_printed_without_a_thread_to_lend(self):
+        os.mkfifo(f"{self.folder}/go")
+        weir = self.start("-j1", "--", "sh", "-c", f"read line < {self.folder}/go; "
+                          "exec head -c 700000 /dev/zero", "{}")
+        weir.stdin.write(b"x\n")
+        weir.stdin.flush()
+        with open(f"{self.folder}/go", "wb") as go:  # waits for the job
+            self.allow_processes(weir, 1)
+            go.write(b"\n")
+        self.assertEqual(len(weir.stdout.read(700000)), 700000)
+        weir.stdin.close()  # until now the reader has the only thread that was lent
+        self.assertEqual((weir.wait(timeout=PATIENCE), weir.stderr.read()), (0, b""))
+
+    def test_input_is_waited_for_without_a_thread_to_lend(self):
+        os.mkfifo(f"{self.folder}/go")
+        weir = self.start("-j1", "--", "sh", "-c",
+                          f"test {{}} != 1 || read line < {self.folder}/go; echo {{}}")
+        weir.stdin.write(b"1\n2\n3\n4\n")  # more than weir takes before the first is done
+        weir.stdin.flush()
+        with open(f"{self.folder}/go", "wb") as go:
+            self.allow_processes(weir, 1)
+            go.write(b"\n")
+        self.assertEqual(weir.stdout.readline(), b"1\n")
+        weir.stdin.write(b"5\n")
+        weir.stdin.flush()
+        wait_until(lambda: weir.poll() is not None or not unread(weir.stdin), "all is read")
+        self.allow_processes(weir, None)
+        weir.stdin.close()
+        self.assertGreaterEqual(weir.wait(timeout=PATIENCE), 0)
 
 
 class Surroundings(ToolTest):

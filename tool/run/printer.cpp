@@ -6,9 +6,11 @@
 
 #include <cerrno>
 #include <cstring>
+#include <exception>
+#include <optional>
 
+#include "run/lent_thread.hpp"
 #include "standard_streams.hpp"
-#include "weir/go.hpp"
 
 namespace weir::tool {
 namespace {
@@ -24,6 +26,15 @@ std::string why_failed(const outcome& job) {
 }  // namespace
 
 void printer::print(const outcome& job) {
+  try {
+    print_now(job);
+  } catch (const std::exception& e) {  // short of memory; who prints goes on to take outcomes
+    broken_ = true;
+    children_.fail(tool_error({"output", e.what(), "Not everything has been printed"}));
+  }
+}
+
+void printer::print_now(const outcome& job) {
   if (job.how == ending::not_run) return;
   if (job.how == ending::killed && children_.cause() != stop_cause::none) {
     ++tally_.stopped;  // half of an output is none
@@ -41,9 +52,12 @@ void printer::print(const outcome& job) {
 
 void printer::write(int fd, const spool& kept) {
   if (kept.size() == 0 || broken_) return;
-  // Small output goes into a pipe that has room at once; for more, a thread is lent.
+  const auto copy = [&] { return kept.copy_to(fd); };
+  // Small output goes into a pipe that has room at once; for more, a thread is lent. Where none can
+  // be had, everything waits for the reader of it: it could not go far without.
   const bool at_once = !kept.in_file() && writes_at_once(fd, kept.size());
-  check(fd, at_once ? kept.copy_to(fd) : blocking([&] { return kept.copy_to(fd); }));
+  const std::optional<int> error = at_once ? copy() : on_lent_thread(copy);
+  check(fd, error ? *error : copy());
 }
 
 void printer::write_line(std::string_view line) {
@@ -56,9 +70,9 @@ void printer::check(int fd, int error) {
   if (error == EPIPE) {
     children_.stop(stop_cause::output_closed);
   } else {
-    error_ = fmt::format("standard {}: {}", fd == STDOUT_FILENO ? "output" : "error",
-                         std::strerror(error));
-    children_.stop(stop_cause::error);
+    const std::string why = fmt::format(
+        "standard {}: {}", fd == STDOUT_FILENO ? "output" : "error", std::strerror(error));
+    children_.fail(tool_error({"output", why, "Not everything has been printed"}));
   }
 }
 

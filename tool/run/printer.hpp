@@ -4,7 +4,6 @@
 // standard output to ours, then its standard error to ours, then a line if it failed.
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "options.hpp"
@@ -24,13 +23,13 @@ class printer {
   printer(const run_options& options, warden& children)
       : quiet_(options.quiet), children_(children) {}
 
-  /// Prints an outcome and counts it. A stream that cannot be written to stops the run.
+  /// Prints an outcome and counts it. A stream that cannot be written to stops the run: the warden
+  /// knows why. Does not throw.
   void print(const outcome& job);
   [[nodiscard]] const tally& counted() const noexcept { return tally_; }
-  /// Why standard output or standard error could not be written to; empty if it could.
-  [[nodiscard]] const std::string& error() const noexcept { return error_; }
 
  private:
+  void print_now(const outcome& job);
   void write(int fd, const spool& kept);
   void write_line(std::string_view line);
   void check(int fd, int error);
@@ -38,7 +37,6 @@ class printer {
   const bool quiet_;
   warden& children_;
   tally tally_;
-  std::string error_;
   bool broken_ = false;  // nothing can be printed any more
 };
 

@@ -7,19 +7,35 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <exception>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "error.hpp"
+#include "run/lent_thread.hpp"
 #include "weir/go.hpp"
 
 namespace weir::tool {
 
-reader::reader(const context& ctx, separator ends, const channel<job>& jobs)
-    : ctx_(ctx), ends_(ends), jobs_(jobs), stop_(eventfd(0, EFD_CLOEXEC)) {
+reader::reader(const context& run, separator ends, const channel<job>& jobs)
+    : reader(with_cancel(run), ends, jobs) {}
+
+reader::reader(cancellable_context own, separator ends, const channel<job>& jobs)
+    : ctx_(std::move(own.ctx)),
+      cancel_(std::move(own.cancel)),
+      ends_(ends),
+      jobs_(jobs),
+      stop_(eventfd(0, EFD_CLOEXEC)) {
   if (!stop_) throw tool_error({"eventfd", std::strerror(errno), {}});
   task_.go([this] {
-    read_all();
+    try {
+      read_all();
+    } catch (const std::exception&) {  // only memory can be missing
+      error_ = ENOMEM;
+    }
     jobs_.close();
   });
 }
@@ -28,6 +44,7 @@ reader::~reader() { finish(); }
 
 void reader::finish() {
   (void)eventfd_write(stop_.get(), 1);
+  cancel_();
   task_.wait();
 }
 
@@ -58,16 +75,22 @@ ssize_t reader::read_some(char* buffer, std::size_t size) {
 
 bool reader::wait_for_input() {
   std::array<pollfd, 2> ready = {{{STDIN_FILENO, POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
-  // As a rule there is some; a thread is lent only for a wait.
-  int n = poll(ready.data(), ready.size(), 0);
-  if (n == 0) {
-    error_ = blocking([&] {
-      do {
-        n = poll(ready.data(), ready.size(), -1);
-      } while (n < 0 && errno == EINTR);
-      return n < 0 ? errno : 0;
-    });
+  const auto wait = [&ready](int patience_ms) {
+    int n = 0;
+    do {
+      n = poll(ready.data(), ready.size(), patience_ms);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+  };
+  // As a rule there is some; a thread is lent only for a wait. While none can be had, the task looks
+  // again now and then: it shares its thread with those that are to print.
+  int n = wait(0);
+  while (n == 0) {
+    const std::optional<int> ended = on_lent_thread([&wait] { return wait(-1); });
+    if (!ended) sleep_for(std::chrono::milliseconds(20));
+    n = ended ? *ended : wait(0);
   }
+  if (n < 0) error_ = -n;
   return error_ == 0 && ready[1].revents == 0;
 }
 

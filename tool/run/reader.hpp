@@ -22,14 +22,14 @@ namespace weir::tool {
 
 class reader {
  public:
-  /// Starts to read; closes `jobs` at the end of the input, after an error, and when ctx is done.
-  reader(const context& ctx, separator ends, const channel<job>& jobs);
+  /// Starts to read; closes `jobs` at the end of the input, after an error, and when `run` is done.
+  reader(const context& run, separator ends, const channel<job>& jobs);
   /// As finish().
   ~reader();
   reader(const reader&) = delete;
   reader& operator=(const reader&) = delete;
 
-  /// Stops reading, even in the middle of a wait for input; what follows is final after it.
+  /// Stops reading, even in the middle of a wait for input or for the channel; what follows is final after it.
   void finish();
   /// The errno that ended the input early, or 0.
   [[nodiscard]] int error() const noexcept { return error_; }
@@ -39,6 +39,7 @@ class reader {
   [[nodiscard]] std::uint64_t jobs_read() const noexcept { return number_; }
 
  private:
+  reader(cancellable_context own, separator ends, const channel<job>& jobs);
   void read_all();
   /// Bytes read, 0 at the end of the input, negative when it is over for another reason.
   [[nodiscard]] ssize_t read_some(char* buffer, std::size_t size);
@@ -49,7 +50,8 @@ class reader {
   [[nodiscard]] bool end_record();
   void keep(std::string_view bytes);
 
-  const context ctx_;
+  const context ctx_;  // ends with the one it was given, and at finish()
+  const cancel_func cancel_;
   const separator ends_;
   const channel<job> jobs_;
   const unique_fd stop_;  // an eventfd that interrupts the wait for input

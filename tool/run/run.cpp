@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -74,12 +75,32 @@ outcome do_job(const workshop& shop, const job& next) {
 /// than jobs, however many are allowed.
 void start_worker(workshop& shop, int place) {
   shop.workers.go([&shop, place] {
-    bool first = true;
-    while (auto next = shop.jobs.receive(shop.ctx)) {
-      if (std::exchange(first, false) && place < shop.places) start_worker(shop, place + 1);
-      shop.results.send(do_job(shop, *next));
+    try {
+      bool first = true;
+      while (auto next = shop.jobs.receive(shop.ctx)) {
+        if (std::exchange(first, false) && place < shop.places) start_worker(shop, place + 1);
+        shop.results.send(do_job(shop, *next));
+      }
+    } catch (const std::exception& e) {
+      shop.children.fail(tool_error({"job", e.what(), "Try fewer --jobs"}));
     }
   });
+}
+
+/// Lets the workers work, and prints what they bring. Whatever fails, none is left when it returns.
+void work(workshop& shop, printer& output) {
+  shop.workers.add(1);  // this function is one of them until the first has started
+  go([workers = shop.workers, results = shop.results] {
+    workers.wait();
+    results.close();
+  });
+  try {
+    start_worker(shop, 1);
+  } catch (const std::exception& e) {
+    shop.children.fail(tool_error({"job", e.what(), "Try fewer --jobs"}));
+  }
+  shop.workers.done();
+  for (const outcome& end : shop.results) output.print(end);
 }
 
 /// Memory for each of a job's two streams: a megabyte a job, less when there are very many jobs.
@@ -112,13 +133,8 @@ void report_stop(const warden& children, const reader& input, const tally& count
                   input.at_end() ? "" : ", and the rest of the input not read"));
 }
 
-void throw_if_broken(const warden& children, const reader& input, const printer& output) {
-  if (!children.keep_error().empty()) {
-    throw tool_error({"output", children.keep_error(), "Make room there, or set TMPDIR"});
-  }
-  if (!output.error().empty()) {
-    throw tool_error({"output", output.error(), "Not everything has been printed"});
-  }
+void throw_if_broken(const warden& children, const reader& input) {
+  if (children.failure()) throw tool_error(*children.failure());
   if (input.error() != 0) {
     throw tool_error(
         {"standard input", std::strerror(input.error()), "Jobs up to there have been run"});
@@ -150,18 +166,13 @@ int run_jobs(const run_options& options, const command_template& command,
   reader input(ctx, options.ends, shop.jobs);
   printer output(options, children);
 
-  start_worker(shop, 1);
-  go([workers = shop.workers, results = shop.results] {
-    workers.wait();
-    results.close();
-  });
-  for (const outcome& end : shop.results) output.print(end);
+  work(shop, output);
   input.finish();
   children.finish();
 
   report_stop(children, input, output.counted());
   if (options.summary) say(watch.summary(output.counted().done, output.counted().failed));
-  throw_if_broken(children, input, output);
+  throw_if_broken(children, input);
   return status_of(children, output.counted());
 }
 

@@ -64,6 +64,14 @@ void warden::stop(stop_cause why) {
   if (cause_.compare_exchange_strong(none, why)) (void)eventfd_write(wake_.get(), 1);
 }
 
+void warden::fail(tool_error why) {
+  {
+    const std::lock_guard lock(failing_);
+    if (!failure_) failure_ = std::move(why);
+  }
+  stop(stop_cause::error);
+}
+
 void warden::finish() {
   if (!thread_.joinable()) return;
   finish_ = true;
@@ -214,12 +222,12 @@ void warden::pull(child& c, output_stream& from) {
 
 /// Its output cannot be kept: ends the child and the run.
 void warden::give_up(child& c) {
-  keep_error_ = fmt::format("job {}: its output cannot be kept in {}: {}", c.number,
-                            spool::folder(), std::strerror(c.keep_error));
+  const std::string why = fmt::format("job {}: its output cannot be kept in {}: {}", c.number,
+                                      spool::folder(), std::strerror(c.keep_error));
   c.out.pipe.reset();
   c.err.pipe.reset();
   c.signal_group(SIGKILL);
-  stop(stop_cause::error);
+  fail(tool_error({"output", why, "Make room there, or set TMPDIR"}));
 }
 
 void warden::on_end(child& c) {

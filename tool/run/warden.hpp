@@ -18,11 +18,13 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <string>
+#include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "error.hpp"
 #include "run/child.hpp"
 #include "run/open_files.hpp"
 #include "run/signals.hpp"
@@ -54,6 +56,8 @@ class warden {
   [[nodiscard]] outcome run(prepared_command& command, std::uint64_t number);
   /// Stops the run as a signal does, without a signal. From anywhere, any number of times.
   void stop(stop_cause why);
+  /// As stop(), and keeps what main() is to say; the first one counts. From anywhere.
+  void fail(tool_error why);
   /// Waits until no child is left, and ends the thread. Nobody may be in run() any more.
   void finish();
 
@@ -61,8 +65,8 @@ class warden {
   [[nodiscard]] stop_cause cause() const noexcept { return cause_.load(); }
   /// After finish(): the signal that stopped the run.
   [[nodiscard]] int stop_signal() const noexcept { return stop_signal_; }
-  /// After finish(): why the output of a job could not be kept; empty if it could.
-  [[nodiscard]] const std::string& keep_error() const noexcept { return keep_error_; }
+  /// After finish(): what fail() was first called with, here or by others.
+  [[nodiscard]] const std::optional<tool_error>& failure() const noexcept { return failure_; }
 
  private:
   using clock = std::chrono::steady_clock;
@@ -103,6 +107,8 @@ class warden {
   // Set by anyone, then wake_.
   std::atomic<stop_cause> cause_ = stop_cause::none;
   std::atomic<bool> finish_ = false;
+  std::mutex failing_;  // guards the next
+  std::optional<tool_error> failure_;
 
   // The thread's own; what has an accessor is read by others after finish().
   spawner spawner_;
@@ -117,7 +123,6 @@ class warden {
   clock::time_point kill_at_{};
   int signals_taken_ = 0;
   int stop_signal_ = 0;
-  std::string keep_error_;
 
   std::thread thread_;  // last: it uses all of the above
 };
