@@ -16,6 +16,13 @@ import termios
 from weir_process import PATIENCE, SANITIZED, ToolTest, kib_of, limited, main, state_of, wait_until
 
 
+def switches_of(pid):
+    """How often each of its threads has gone to sleep."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
+            yield int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)[1])
+
+
 def unread(pipe):
     """Bytes in it."""
     count = array.array("i", [0])
@@ -223,7 +230,35 @@ class Shortage(ToolTest):
         wait_until(lambda: weir.poll() is not None or not unread(weir.stdin), "all is read")
         self.allow_processes(weir, None)
         weir.stdin.close()
-        self.assertGreaterEqual(weir.wait(timeout=PATIENCE), 0)
+        self.assertEqual(weir.stdout.read(), b"2\n3\n4\n5\n")
+        self.assertEqual((weir.wait(timeout=PATIENCE), weir.stderr.read()), (0, b""))
+
+    def test_a_shortage_of_processes_that_passes_fails_no_job(self):
+        weir = self.start("-j2", "--", "echo")
+        weir.stdin.write(b"1\n")
+        weir.stdin.flush()
+        self.assertEqual(weir.stdout.readline(), b"1\n")
+        self.allow_processes(weir, 1)
+        waits = lambda: sum(switches_of(weir.pid))
+        before = waits()
+        weir.stdin.write(b"2\n3\n")
+        weir.stdin.close()
+        wait_until(lambda: weir.poll() is not None or waits() > before + 20, "it tries again")
+        self.allow_processes(weir, None)
+        self.assertEqual(sorted(weir.stdout.read().split()), [b"2", b"3"])
+        self.assertEqual((weir.wait(timeout=PATIENCE), weir.stderr.read()), (0, b""))
+
+    def test_a_shortage_of_processes_that_lasts_is_an_error(self):
+        weir = self.start("-j2", "--", "echo")
+        weir.stdin.write(b"1\n")
+        weir.stdin.flush()
+        self.assertEqual(weir.stdout.readline(), b"1\n")
+        self.allow_processes(weir, 1)
+        weir.stdin.write(b"2\n3\n")
+        weir.stdin.close()
+        self.assertEqual(weir.wait(timeout=PATIENCE), 125)
+        self.assertRegex(weir.stderr.read().decode(), r"^weir: job [23]: it cannot be started .*"
+                         r": Resource temporarily unavailable\. .*ulimit -u\.\n$")
 
 
 class Surroundings(ToolTest):

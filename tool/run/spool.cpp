@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 #include <vector>
 
 #include "standard_streams.hpp"
@@ -38,7 +39,7 @@ int spool::move_to_file() {
   return 0;
 }
 
-int spool::append(std::string_view bytes) {
+int spool::append(std::string_view bytes) try {
   if (!file_ && memory_.size() + bytes.size() > memory_bytes_max_) {
     if (const int error = move_to_file(); error != 0) return error;
   }
@@ -46,6 +47,8 @@ int spool::append(std::string_view bytes) {
   if (file_) return write_all(file_.get(), bytes);
   memory_.append(bytes);
   return 0;
+} catch (const std::bad_alloc&) {
+  return ENOMEM;
 }
 
 int spool::copy_to(int fd) const {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "error.hpp"
@@ -23,9 +24,21 @@ constexpr int pulls_max = 8;         // more than a pipe holds
 constexpr std::uint64_t no_job = 0;  // jobs are counted from 1
 constexpr int tag_bits = 2;
 
-/// Shortages that pass when another child ends.
+constexpr std::chrono::seconds shortage_max{10};
+
+/// Shortages that pass when another process ends.
 bool passes(int error) {
-  return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+  return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE ||
+         error == ENOSPC;  // what a user may watch with epoll
+}
+
+const char* remedy_of(int shortage) {
+  switch (shortage) {
+    case EMFILE: return "Raise it with ulimit -n";
+    case ENOSPC: return "Try fewer --jobs, or raise fs.epoll.max_user_watches";
+    case EAGAIN: return "Let other processes end, or raise ulimit -u";
+    default: return "Let other processes end";
+  }
 }
 
 unique_fd checked(int fd, const char* what) {
@@ -45,8 +58,10 @@ warden::warden(const warden_options& options, const signal_events& signals, canc
       null_(checked(open("/dev/null", O_RDONLY | O_CLOEXEC), "/dev/null")),
       spawner_(signals.before(), options.files.before),
       scratch_(scratch_bytes) {
-  watch(wake_.get(), no_job, tag::out);
-  watch(signals_.fd(), no_job, tag::err);
+  for (const int error :
+       {watch(wake_.get(), no_job, tag::out), watch(signals_.fd(), no_job, tag::err)}) {
+    if (error != 0) throw tool_error({"epoll", std::strerror(error), remedy_of(error)});
+  }
   thread_ = std::thread([this] { serve(); });
 }
 
@@ -82,19 +97,33 @@ void warden::finish() {
 // ------------------------------------------------------------------------------ the thread
 
 void warden::serve() {
-  std::array<epoll_event, 128> events;
-  while (!over()) {
-    const int n = epoll_wait(epoll_.get(), events.data(), events.size(), patience_ms());
-    for (int i = 0; i < n; ++i) handle(events[static_cast<std::size_t>(i)]);
-    if (cause_ != stop_cause::none) begin_stop();
-    for (const std::uint64_t number : finished_) children_.erase(number);
-    const bool room = !finished_.empty();
-    finished_.clear();
-    if (room || stopping_) start_waiting();
-    if (stopping_) {
-      check_grace();
-      look_after_groups();
+  for (;;) {
+    try {
+      put_in_order();
+      if (over()) return;
+      wait_for_events();
+    } catch (const std::exception& e) {  // short of memory: what runs is ended, as by a signal
+      fail(tool_error({"jobs", e.what(), "Try fewer --jobs"}));
     }
+  }
+}
+
+void warden::wait_for_events() {
+  std::array<epoll_event, 128> events;
+  const int n = epoll_wait(epoll_.get(), events.data(), events.size(), patience_ms());
+  for (int i = 0; i < n; ++i) handle(events[static_cast<std::size_t>(i)]);
+}
+
+/// What has to be done after the events, whatever they were.
+void warden::put_in_order() {
+  if (cause_ != stop_cause::none) begin_stop();
+  for (const std::uint64_t number : finished_) children_.erase(number);
+  const bool room = !finished_.empty() || children_.empty();
+  finished_.clear();
+  if (room || stopping_) start_waiting();
+  if (stopping_) {
+    check_grace();
+    look_after_groups();
   }
 }
 
@@ -102,7 +131,8 @@ bool warden::over() const { return finish_ && children_.empty() && groups_left_.
 
 int warden::patience_ms() const {
   constexpr int look_every_ms = 10;
-  if (!stopping_) return -1;
+  constexpr int try_every_ms = 50;
+  if (!stopping_) return short_since_ ? try_every_ms : -1;
   if (!groups_left_.empty()) return look_every_ms;
   if (killed_ || children_.empty()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(kill_at_ - clock::now());
@@ -164,33 +194,67 @@ void warden::start_waiting() {
   while (!waiting_.empty() && start(waiting_.front())) waiting_.pop_front();
 }
 
-/// False when it has to wait until another child has ended.
+/// False when it has to wait.
 bool warden::start(const request& wish) {
   outcome refused;
   refused.number = wish.number;
   if (stopping_) return wish.reply.try_send(std::move(refused));
-  child c(wish.number, wish.reply, options_.memory_bytes);
+  // It has its place before it runs: nobody would look after it if there were no memory for one.
+  const auto at =
+      children_.try_emplace(wish.number, wish.number, wish.reply, options_.memory_bytes).first;
+  const int error = launch(at->second, *wish.command);
+  if (error == 0) {
+    short_since_.reset();
+    return true;
+  }
+  children_.erase(at);
+  if (passes(error)) {
+    wait_out(error, wish.number);
+    return false;
+  }
+  refused.how = ending::not_started;
+  refused.why = std::strerror(error);
+  return wish.reply.try_send(std::move(refused));
+}
+
+/// Makes it a process that is watched, or gives the errno that kept it from becoming one.
+int warden::launch(child& c, prepared_command& command) {
   unique_fd out;
   unique_fd err;
-  spawn_result started;
-  started.error = open_pipes(c, out, err);
-  if (started.error == 0) {
-    started = spawner_.start(*wish.command, environment_.of_job(wish.number),
-                             {null_.get(), out.get(), err.get()});
+  if (const int error = open_pipes(c, out, err); error != 0) return error;
+  // A job that runs cannot be taken back. So its pidfd's place among what is watched is taken
+  // before, by an end of a pipe: when there is none, the job has not begun.
+  for (const int error :
+       {watch(c.out.pipe.get(), c.number, tag::out), watch(c.err.pipe.get(), c.number, tag::err),
+        watch(out.get(), no_job, tag::pidfd)}) {
+    if (error != 0) return error;
   }
-  if (started.error != 0) {
-    if (passes(started.error) && !children_.empty()) return false;
-    refused.how = ending::not_started;
-    refused.why = std::strerror(started.error);
-    return wish.reply.try_send(std::move(refused));
-  }
+  spawn_result started = spawner_.start(command, environment_.of_job(c.number),
+                                        {null_.get(), out.get(), err.get()});
+  (void)epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, out.get(), nullptr);
+  if (started.error != 0) return started.error;
   c.group = started.pid;
   c.pidfd = std::move(started.pidfd);
-  watch(c.pidfd.get(), c.number, tag::pidfd);
-  watch(c.out.pipe.get(), c.number, tag::out);
-  watch(c.err.pipe.get(), c.number, tag::err);
-  children_.emplace(wish.number, std::move(c));
-  return true;
+  const int error = watch(c.pidfd.get(), c.number, tag::pidfd);
+  if (error != 0) {  // another program took the place at that moment
+    c.signal_group(SIGKILL);
+    c.reap();
+    fail(tool_error({fmt::format("job {}", c.number), std::strerror(error), remedy_of(error)}));
+  }
+  return error;
+}
+
+/// While children run, the end of one may end a shortage. Without any, others have to end it: that
+/// is waited for, too, but not for ever.
+void warden::wait_out(int shortage, std::uint64_t number) {
+  if (!children_.empty()) return short_since_.reset();
+  const auto now = clock::now();
+  if (!short_since_) short_since_ = now;
+  if (now - *short_since_ < shortage_max) return;
+  fail(tool_error({fmt::format("job {}", number),
+                   fmt::format("it cannot be started since {} s: {}", shortage_max.count(),
+                               std::strerror(shortage)),
+                   remedy_of(shortage)}));
 }
 
 /// Our ends do not block; the child's do.
@@ -205,13 +269,11 @@ int warden::open_pipes(child& c, unique_fd& out, unique_fd& err) const {
   return 0;
 }
 
-void warden::watch(int fd, std::uint64_t number, tag which) const {
+int warden::watch(int fd, std::uint64_t number, tag which) const {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = number << tag_bits | static_cast<std::uint64_t>(which);
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    throw tool_error({"epoll", std::strerror(errno), "Try fewer --jobs"});
-  }
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 }
 
 void warden::pull(child& c, output_stream& from) {

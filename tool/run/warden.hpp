@@ -73,6 +73,8 @@ class warden {
   enum class tag : std::uint64_t { pidfd, out, err };
 
   void serve();
+  void wait_for_events();
+  void put_in_order();
   [[nodiscard]] bool over() const;
   [[nodiscard]] int patience_ms() const;
   void handle(const epoll_event& event);
@@ -81,11 +83,14 @@ class warden {
 
   void start_waiting();
   [[nodiscard]] bool start(const request& wish);
+  [[nodiscard]] int launch(child& c, prepared_command& command);
+  void wait_out(int shortage, std::uint64_t number);
   [[nodiscard]] int open_pipes(child& c, unique_fd& out, unique_fd& err) const;
-  /// Registers fd for epoll_wait(). Its events name the job, not the child, for they may come later
-  /// than its end: closing a descriptor unregisters it only when the last copy is closed, and a
-  /// program that is being started has copies of all of them, until execve() is through.
-  void watch(int fd, std::uint64_t number, tag which) const;
+  /// Registers fd for epoll_wait(); the errno that kept it from doing so, or 0. Its events name the
+  /// job, not the child, for they may come later than its end: closing a descriptor unregisters it
+  /// only when the last copy is closed, and a program that is being started has copies of all of
+  /// them, until execve() is through.
+  [[nodiscard]] int watch(int fd, std::uint64_t number, tag which) const;
   void pull(child& c, output_stream& from);
   void give_up(child& c);
   void on_end(child& c);
@@ -118,6 +123,7 @@ class warden {
   std::unordered_map<std::uint64_t, child> children_;
   std::vector<std::uint64_t> finished_;  // to be removed when the round of events is over
   std::vector<pid_t> groups_left_;       // process groups that have outlived their leader
+  std::optional<clock::time_point> short_since_;  // since when none could be started, and none runs
   bool stopping_ = false;
   bool killed_ = false;
   clock::time_point kill_at_{};
