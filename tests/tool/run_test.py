@@ -13,14 +13,8 @@ import subprocess
 import tempfile
 import termios
 
-from weir_process import PATIENCE, SANITIZED, ToolTest, kib_of, limited, main, state_of, wait_until
-
-
-def switches_of(pid):
-    """How often each of its threads has gone to sleep."""
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
-            yield int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)[1])
+from weir_process import (PATIENCE, SANITIZED, ToolTest, kib_of, limited, main, sleeps_of,
+                          state_of, wait_until)
 
 
 def unread(pipe):
@@ -239,11 +233,11 @@ class Shortage(ToolTest):
         weir.stdin.flush()
         self.assertEqual(weir.stdout.readline(), b"1\n")
         self.allow_processes(weir, 1)
-        waits = lambda: sum(switches_of(weir.pid))
-        before = waits()
+        before = sleeps_of(weir.pid)
         weir.stdin.write(b"2\n3\n")
         weir.stdin.close()
-        wait_until(lambda: weir.poll() is not None or waits() > before + 20, "it tries again")
+        wait_until(lambda: weir.poll() is not None or sleeps_of(weir.pid) > before + 20,
+                   "it tries again")
         self.allow_processes(weir, None)
         self.assertEqual(sorted(weir.stdout.read().split()), [b"2", b"3"])
         self.assertEqual((weir.wait(timeout=PATIENCE), weir.stderr.read()), (0, b""))

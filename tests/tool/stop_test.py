@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 """stop_test.py <weir> [test]: how `weir run` ends when it is told to, and that no child is left."""
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -14,6 +16,13 @@ ENDLESS = "echo $$ >> {0}/pids; exec sleep 1000"
 STUBBORN = "trap '' TERM; echo $$ >> {0}/pids; while :; do sleep .05; done"
 GRACEFUL = "trap 'echo farewell; exit 7' TERM; echo $$ >> {0}/pids; while :; do sleep .01; done"
 FAMILY = "sh -c 'echo $$ >> {0}/pids; sleep 1000; :' & echo $$ >> {0}/pids; wait"
+
+
+def adopt_orphans():
+    """Makes this process, or the program that it becomes, the parent of orphans among its offspring."""
+    pr_set_child_subreaper = 36
+    if ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0) != 0:
+        raise OSError("prctl")
 
 
 class Stop(ToolTest):
@@ -133,6 +142,30 @@ class Stop(ToolTest):
         weir.send_signal(signal.SIGINT)
         self.assertEqual(weir.wait(timeout=PATIENCE), 130)
         self.assert_no_child_is_left()
+
+    def test_zombies_that_are_given_to_the_tool_hold_nobody_up(self):
+        """As to the first process of a container, which is what weir may be."""
+        weir = self.start_jobs(FAMILY, "--grace", "3600", jobs=2, pids=4, prepare=adopt_orphans)
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assert_no_child_is_left()
+
+    def test_zombies_that_nobody_reaps_hold_nobody_up(self):
+        adopt_orphans()
+        weir = self.start_jobs(FAMILY, "--grace", "0.2", jobs=2, pids=4)
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assert_no_child_is_left()
+
+    def test_a_group_that_has_the_number_of_one_that_is_gone_is_left_alone(self):
+        """In a process namespace, where the numbers are ours."""
+        if subprocess.run(["unshare", "-pf", "--mount-proc", "true"], check=False,
+                          capture_output=True).returncode != 0:
+            self.skipTest("only root can make a process namespace")
+        done = subprocess.run(["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable,
+                               "-B", os.path.join(os.path.dirname(__file__), "reused_group.py"), self.weir],
+                              check=False, capture_output=True, timeout=PATIENCE)
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
 
     def test_one_who_left_the_group_and_holds_the_output_holds_nobody_up(self):
         script = "setsid sh -c 'echo $$ >> {0}/pids; exec sleep 1000' & wait"

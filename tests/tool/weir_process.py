@@ -2,6 +2,7 @@
 """What the tool's tests share: running it, and waiting for things to be so."""
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -41,6 +42,15 @@ def state_of(pid):
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if state in "ZX" else state
+
+
+def sleeps_of(pid):
+    """How often its threads have gone to sleep."""
+    count = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
+            count += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)[1])
+    return count
 
 
 def kib_of(pid, field):

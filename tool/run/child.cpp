@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "run/process_group.hpp"
+
 namespace weir::tool {
 
 output_stream::state output_stream::pull(std::span<char> scratch, int& error) {
@@ -31,8 +33,6 @@ void child::signal_group(int signal) const noexcept {
   if (group > 0) (void)kill(-group, signal);
 }
 
-bool child::group_lives() const noexcept { return group > 0 && kill(-group, 0) == 0; }
-
 void child::reap() {
   siginfo_t how{};
   int error = 0;
@@ -47,7 +47,7 @@ void child::reap() {
     end.how = ending::unknown;
     end.why = fmt::format("nobody knows how it ended: {}", std::strerror(error));
   }
-  if (!group_lives()) group = -1;  // the number may be given to others from now on
+  if (!group_lives(group)) group = -1;
 }
 
 outcome child::take_outcome() {

@@ -42,7 +42,9 @@ struct child {
 
   std::uint64_t number;
   sender<outcome> reply;
-  pid_t group = -1;  // its process group, which has the number of the process; -1: nobody is left
+  // Its process group, which has the number of the process; -1: nobody is left. The kernel may give
+  // the number to others when nobody is left, so once the process is reaped that is looked for.
+  pid_t group = -1;
   unique_fd pidfd;   // closed when it has ended and is reaped
   output_stream out, err;
   outcome end;            // filled in by reap() and take_outcome()
@@ -54,8 +56,6 @@ struct child {
   [[nodiscard]] bool complete() const noexcept { return ended() && !out.pipe && !err.pipe; }
   /// Sends a signal to its process group.
   void signal_group(int signal) const noexcept;
-  /// Is anybody left of its process group?
-  [[nodiscard]] bool group_lives() const noexcept;
   /// Reaps it, which has ended; how it ended is in `end` then. At once, though others of its group may still hold the pipes: they
   /// may be waiting for it to be gone.
   void reap();

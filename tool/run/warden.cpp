@@ -11,9 +11,11 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <unordered_set>
 #include <utility>
 
 #include "error.hpp"
+#include "run/process_group.hpp"
 
 namespace weir::tool {
 namespace {
@@ -25,6 +27,8 @@ constexpr std::uint64_t no_job = 0;  // jobs are counted from 1
 constexpr int tag_bits = 2;
 
 constexpr std::chrono::seconds shortage_max{10};
+constexpr std::chrono::milliseconds look_every{100};
+constexpr std::chrono::milliseconds look_at_stop_every{10};
 
 /// Shortages that pass when another process ends.
 bool passes(int error) {
@@ -121,19 +125,18 @@ void warden::put_in_order() {
   const bool room = !finished_.empty() || children_.empty();
   finished_.clear();
   if (room || stopping_) start_waiting();
-  if (stopping_) {
-    check_grace();
-    look_after_groups();
-  }
+  if (stopping_) check_grace();
+  look_after_groups();
 }
 
 bool warden::over() const { return finish_ && children_.empty() && groups_left_.empty(); }
 
 int warden::patience_ms() const {
-  constexpr int look_every_ms = 10;
   constexpr int try_every_ms = 50;
-  if (!stopping_) return short_since_ ? try_every_ms : -1;
-  if (!groups_left_.empty()) return look_every_ms;
+  if (short_since_ && !stopping_) return try_every_ms;
+  const bool looks = !headless_.empty() || !groups_left_.empty();
+  if (looks) return static_cast<int>(stopping_ ? look_at_stop_every.count() : look_every.count());
+  if (!stopping_) return -1;
   if (killed_ || children_.empty()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(kill_at_ - clock::now());
   return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
@@ -233,6 +236,7 @@ int warden::launch(child& c, prepared_command& command) {
                                         {null_.get(), out.get(), err.get()});
   (void)epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, out.get(), nullptr);
   if (started.error != 0) return started.error;
+  forget_group(started.pid);
   c.group = started.pid;
   c.pidfd = std::move(started.pidfd);
   const int error = watch(c.pidfd.get(), c.number, tag::pidfd);
@@ -293,7 +297,10 @@ void warden::give_up(child& c) {
 }
 
 void warden::on_end(child& c) {
-  if (!c.ended()) c.reap();
+  if (!c.ended()) {
+    c.reap();
+    if (c.group > 0) headless_.push_back(c.number);
+  }
   for (output_stream* stream : {&c.out, &c.err}) {
     // As a rule all of it is there: no more than a pipe holds. Others may hold the pipe and go on
     // writing; nobody waits for them while the run is being stopped.
@@ -309,7 +316,7 @@ void warden::on_end(child& c) {
 void warden::finish_if_complete(child& c) {
   if (!c.complete()) return;
   outcome end = c.take_outcome();
-  if (stopping_ && c.group_lives()) groups_left_.push_back(c.group);
+  if (stopping_ && c.group > 0) groups_left_.push_back(c.group);
   if (c.keep_error != 0) {
     end.how = ending::not_started;
     end.why = "its output is lost";
@@ -348,10 +355,36 @@ void warden::check_grace() {
   signal_all(SIGKILL);
 }
 
+/// Sees whether anybody is left of the groups that have lost their leader; who is left of them after
+/// SIGKILL gets another. A zombie does not count then: who has to reap it may never do so.
 void warden::look_after_groups() {
-  std::erase_if(groups_left_, [](pid_t group) { return kill(-group, 0) != 0; });
-  if (killed_) {
-    for (const pid_t group : groups_left_) (void)kill(-group, SIGKILL);
+  if (headless_.empty() && groups_left_.empty()) return;
+  const auto now = clock::now();
+  if (!stopping_ && now < look_at_) return;
+  look_at_ = now + look_every;
+  std::optional<std::unordered_set<pid_t>> alive;
+  const auto lives = [this, &alive](pid_t group) {
+    if (!group_lives(group)) return false;
+    if (!killed_) return true;
+    if (!alive) alive = groups_without_zombies();
+    return alive->contains(group);
+  };
+  std::erase_if(headless_, [&](std::uint64_t number) {
+    const auto found = children_.find(number);
+    if (found == children_.end()) return true;
+    if (lives(found->second.group)) return false;
+    found->second.group = -1;
+    return true;
+  });
+  std::erase_if(groups_left_, [&](pid_t group) { return !lives(group); });
+  if (killed_) signal_all(SIGKILL);
+}
+
+/// A new process has the number of that group: so nobody is left of it.
+void warden::forget_group(pid_t group) {
+  for (const std::uint64_t number : headless_) {
+    const auto found = children_.find(number);
+    if (found != children_.end() && found->second.group == group) found->second.group = -1;
   }
 }
 

@@ -101,6 +101,7 @@ class warden {
   void signal_all(int signal);
   void check_grace();
   void look_after_groups();
+  void forget_group(pid_t group);
 
   // Constant after construction.
   const warden_options options_;
@@ -122,7 +123,9 @@ class warden {
   std::deque<request> waiting_;  // taken from requests_, not started yet
   std::unordered_map<std::uint64_t, child> children_;
   std::vector<std::uint64_t> finished_;  // to be removed when the round of events is over
-  std::vector<pid_t> groups_left_;       // process groups that have outlived their leader
+  std::vector<std::uint64_t> headless_;  // have ended, but others of their group hold their pipes
+  std::vector<pid_t> groups_left_;       // process groups that have outlived their job, at a stop
+  clock::time_point look_at_{};  // when to look for who is left, at the earliest
   std::optional<clock::time_point> short_since_;  // since when none could be started, and none runs
   bool stopping_ = false;
   bool killed_ = false;
