@@ -130,6 +130,34 @@ class Stop(ToolTest):
         self.assertEqual(weir.wait(timeout=PATIENCE), 130)
         self.assertEqual(weir.stdout.read(), b"1\n")
 
+    def test_output_that_a_stop_cuts_short_is_not_printed(self):
+        weir = self.start_jobs("echo half; (sleep 1000; echo rest) & echo $$ >> {0}/pids",
+                               jobs=1, lines=1)
+        wait_until(lambda: not os.path.exists(f"/proc/{self.pids[0]}"), "its process is reaped")
+        weir.send_signal(signal.SIGINT)
+        self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+        self.assertEqual(weir.stdout.read(), b"")
+        self.assertIn(b"0 jobs done, 1 stopped, 0 not run", weir.stderr.read())
+
+    def test_a_job_that_crashed_before_the_stop_is_heard(self):
+        """Though it waits to be printed when the stop comes."""
+        script = "if [ {} = 1 ]; then head -c 1000000 /dev/zero; exit; fi; echo precious; " \
+                 f"echo $$ >> {self.folder}/pids; kill -SEGV $$"
+        weir = self.start("-j2", "--", "sh", "-c", script)
+        weir.stdin.write(b"1\n")
+        weir.stdin.flush()
+        self.assertEqual(weir.stdout.read(1), b"\0")  # from now on the printer waits
+        weir.stdin.write(b"2\n")
+        weir.stdin.flush()
+        pid = self.lines_of(f"{self.folder}/pids", 1, weir)[0]
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the job is reaped")
+        weir.send_signal(signal.SIGINT)
+        wait_until(lambda: not self.pending(weir.pid), "the signal is taken")
+        out, err = weir.communicate(timeout=PATIENCE)
+        self.assertEqual((weir.returncode, out.replace(b"\0", b"")), (130, b"precious\n"))
+        self.assertIn(b"weir: job 2 failed: killed by SIGSEGV: ", err)
+        self.assertIn(b"2 jobs done, 0 stopped, 0 not run", err)
+
     def test_grandchildren_are_stopped_too(self):
         weir = self.start_jobs(FAMILY, jobs=2, pids=4)
         weir.send_signal(signal.SIGINT)

@@ -33,12 +33,13 @@ void child::signal_group(int signal) const noexcept {
   if (group > 0) (void)kill(-group, signal);
 }
 
-void child::reap() {
+bool child::reap() {
   siginfo_t how{};
   int error = 0;
   do {
-    error = waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED) == 0 ? 0 : errno;
+    error = waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED | WNOHANG) == 0 ? 0 : errno;
   } while (error == EINTR);
+  if (error == 0 && how.si_pid == 0) return false;
   pidfd.reset();
   if (error == 0) {
     end.how = how.si_code == CLD_EXITED ? ending::exited : ending::killed;
@@ -48,6 +49,25 @@ void child::reap() {
     end.why = fmt::format("nobody knows how it ended: {}", std::strerror(error));
   }
   if (!group_lives(group)) group = -1;
+  return true;
+}
+
+void child::read_rest(std::span<char> scratch) {
+  constexpr int pulls_max = 64;  // more than a pipe holds
+  for (output_stream* stream : {&out, &err}) {
+    // As a rule all of it is there. Others may hold the pipe and go on writing.
+    auto state = output_stream::state::progress;
+    for (int i = 0; i < pulls_max && stream->pipe && state == output_stream::state::progress; ++i) {
+      state = stream->pull(scratch, keep_error);
+    }
+  }
+}
+
+void child::cut_off() {
+  if (complete()) return;
+  end.how = ending::stopped;
+  out.pipe.reset();
+  err.pipe.reset();
 }
 
 outcome child::take_outcome() {

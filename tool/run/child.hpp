@@ -56,9 +56,14 @@ struct child {
   [[nodiscard]] bool complete() const noexcept { return ended() && !out.pipe && !err.pipe; }
   /// Sends a signal to its process group.
   void signal_group(int signal) const noexcept;
-  /// Reaps it, which has ended; how it ended is in `end` then. At once, though others of its group may still hold the pipes: they
+  /// Reaps it, if it has ended; how it ended is in `end` then. At once, though others of its group may still hold the pipes: they
   /// may be waiting for it to be gone.
-  void reap();
+  [[nodiscard]] bool reap();
+  /// Reads what is there of its output.
+  void read_rest(std::span<char> scratch);
+  /// Closes the pipes that others still hold: the rest of its output is lost, so the job counts as
+  /// stopped.
+  void cut_off();
   /// How it ended and what it wrote.
   [[nodiscard]] outcome take_outcome();
 };

@@ -26,6 +26,7 @@ enum class ending {
   killed,       ///< code is the signal
   not_started,  ///< `why` says why
   unknown,      ///< likewise
+  stopped,      ///< by us, or its output was cut off by us, as the run was stopped
   not_run,      ///< the run was stopped before its turn
 };
 
@@ -40,7 +41,8 @@ struct outcome {
   std::string command;
 
   [[nodiscard]] bool failed() const noexcept {
-    return how != ending::not_run && (how != ending::exited || code != 0);
+    if (how == ending::not_run || how == ending::stopped) return false;
+    return how != ending::exited || code != 0;
   }
 };
 

@@ -36,7 +36,7 @@ void printer::print(const outcome& job) {
 
 void printer::print_now(const outcome& job) {
   if (job.how == ending::not_run) return;
-  if (job.how == ending::killed && children_.cause() != stop_cause::none) {
+  if (job.how == ending::stopped) {
     ++tally_.stopped;  // half of an output is none
     return;
   }

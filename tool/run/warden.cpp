@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -22,7 +23,6 @@ namespace {
 
 constexpr std::size_t scratch_bytes = std::size_t{256} * 1024;
 constexpr std::size_t requests_max = 1024;
-constexpr int pulls_max = 8;         // more than a pipe holds
 constexpr std::uint64_t no_job = 0;  // jobs are counted from 1
 constexpr int tag_bits = 2;
 
@@ -242,7 +242,9 @@ int warden::launch(child& c, prepared_command& command) {
   const int error = watch(c.pidfd.get(), c.number, tag::pidfd);
   if (error != 0) {  // another program took the place at that moment
     c.signal_group(SIGKILL);
-    c.reap();
+    pollfd end{c.pidfd.get(), POLLIN, 0};
+    (void)poll(&end, 1, -1);
+    (void)c.reap();
     fail(tool_error({fmt::format("job {}", c.number), std::strerror(error), remedy_of(error)}));
   }
   return error;
@@ -296,20 +298,16 @@ void warden::give_up(child& c) {
   fail(tool_error({"output", why, "Make room there, or set TMPDIR"}));
 }
 
+/// It may have ended. While the run is being stopped, its output is waited for as long as anybody of
+/// its group is left, who may be about to end; then nobody waits for those who left the group.
 void warden::on_end(child& c) {
   if (!c.ended()) {
-    c.reap();
+    if (!c.reap()) return;
+    if (stopping_ && c.end.how == ending::killed) c.end.how = ending::stopped;
     if (c.group > 0) headless_.push_back(c.number);
   }
-  for (output_stream* stream : {&c.out, &c.err}) {
-    // As a rule all of it is there: no more than a pipe holds. Others may hold the pipe and go on
-    // writing; nobody waits for them while the run is being stopped.
-    auto state = output_stream::state::progress;
-    for (int i = 0; i < pulls_max && stream->pipe && state == output_stream::state::progress; ++i) {
-      state = stream->pull(scratch_, c.keep_error);
-    }
-    if (stopping_) stream->pipe.reset();
-  }
+  c.read_rest(scratch_);
+  if (stopping_ && c.group <= 0) c.cut_off();
   if (c.keep_error != 0) give_up(c);
 }
 
@@ -330,15 +328,20 @@ void warden::finish_if_complete(child& c) {
 
 void warden::begin_stop() {
   if (stopping_) return;
+  // Who has ended by now has ended by itself. What others of its group still write does not count:
+  // they are about to be killed.
+  for (auto& [number, c] : children_) {
+    if (c.finished) continue;
+    on_end(c);
+    if (c.ended()) c.cut_off();
+  }
   stopping_ = true;
   if (signals_taken_ < 2) kill_at_ = clock::now() + options_.grace;
   cancel_();
   signal_all(SIGTERM);
   signal_all(SIGCONT);  // or one that is stopped would not see it
   for (auto& [number, c] : children_) {
-    if (c.finished || !c.ended()) continue;
-    on_end(c);  // it has ended; only others hold its pipes
-    finish_if_complete(c);
+    if (!c.finished) finish_if_complete(c);
   }
 }
 
@@ -372,8 +375,13 @@ void warden::look_after_groups() {
   std::erase_if(headless_, [&](std::uint64_t number) {
     const auto found = children_.find(number);
     if (found == children_.end()) return true;
-    if (lives(found->second.group)) return false;
-    found->second.group = -1;
+    child& c = found->second;
+    if (lives(c.group)) return false;
+    c.group = -1;
+    if (stopping_ && !c.finished) {
+      on_end(c);
+      finish_if_complete(c);
+    }
     return true;
   });
   std::erase_if(groups_left_, [&](pid_t group) { return !lives(group); });
