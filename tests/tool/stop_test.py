@@ -4,18 +4,28 @@
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-from weir_process import PATIENCE, ToolTest, main, state_of, wait_until
+from weir_process import PATIENCE, ToolTest, limited, main, state_of, wait_until
 
 ENDLESS = "echo $$ >> {0}/pids; exec sleep 1000"
 STUBBORN = "trap '' TERM; echo $$ >> {0}/pids; while :; do sleep .05; done"
 GRACEFUL = "trap 'echo farewell; exit 7' TERM; echo $$ >> {0}/pids; while :; do sleep .01; done"
 FAMILY = "sh -c 'echo $$ >> {0}/pids; sleep 1000; :' & echo $$ >> {0}/pids; wait"
+
+
+def waits_of(pid):
+    """The places in the kernel where its threads wait."""
+    places = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/wchan", encoding="ascii") as file:
+            places.append(file.read())
+    return " ".join(places)
 
 
 def adopt_orphans():
@@ -112,6 +122,29 @@ class Stop(ToolTest):
             wait_until(lambda: not self.pending(weir.pid), "the signal before it is taken")
             weir.send_signal(signal.SIGINT)
         self.assertEqual(weir.wait(timeout=PATIENCE), 130)
+
+    def test_messages_that_nobody_reads_do_not_keep_signals_away(self):
+        reader, full = os.pipe()
+        self.addCleanup(os.close, reader)
+        os.set_blocking(full, False)
+        for size in (65536, 1):
+            try:
+                while True:
+                    os.write(full, b"x" * size)
+            except BlockingIOError:
+                pass
+        os.set_blocking(full, True)
+        few_files = limited(resource.RLIMIT_NOFILE, 64)
+        for options, prepare, signals in ((["--summary"], None, 1), (["-j60000"], few_files, 3)):
+            weir = self.start(*options, "--", "true", stdin=subprocess.DEVNULL, stderr=full,
+                              prepare=prepare)
+            wait_until(lambda weir=weir: "pipe_write" in waits_of(weir.pid), "it waits to write")
+            for _ in range(signals):
+                weir.send_signal(signal.SIGINT)
+                wait_until(lambda weir=weir: weir.poll() is not None or
+                           not self.pending(weir.pid), "the signal is taken")
+            self.assertIn(weir.wait(timeout=PATIENCE), (130, -signal.SIGINT))
+        os.close(full)
 
     def test_a_child_that_ends_gracefully_is_heard(self):
         weir = self.start_jobs(GRACEFUL, "--grace", "60")

@@ -113,15 +113,12 @@ std::size_t memory_for(int jobs) {
 
 void say(const std::string& line) { (void)write_all(STDERR_FILENO, line); }
 
-file_budget room_for(int jobs) {
-  const file_budget files = make_room_for(jobs);
-  if (files.jobs < jobs) {
-    say(
-        fmt::format("weir: --jobs {}: needs {} open files, the limit is {}. "
-                    "Running {} at once; raise it with ulimit -n.\n",
-                    jobs, files.needed, files.limit, files.jobs));
-  }
-  return files;
+void say_if_fewer(int jobs, const file_budget& files) {
+  if (files.jobs >= jobs) return;
+  say(
+      fmt::format("weir: --jobs {}: needs {} open files, the limit is {}. "
+                  "Running {} at once; raise it with ulimit -n.\n",
+                  jobs, files.needed, files.limit, files.jobs));
 }
 
 /// Says how far a run came that a signal stopped.
@@ -152,9 +149,10 @@ int status_of(const warden& children, const tally& counted) {
 int run_jobs(const run_options& options, const command_template& command,
              const signal_events& signals) {
   const stopwatch watch;
-  const file_budget files = room_for(options.jobs);
+  const file_budget files = make_room_for(options.jobs);
   auto [ctx, cancel] = with_cancel(background());
   warden children({options.grace, memory_for(files.jobs), files}, signals, cancel);
+  say_if_fewer(options.jobs, files);  // now that signals are taken: it may have to wait
   const auto places = static_cast<std::size_t>(files.jobs);
   workshop shop{command,
                 children,
@@ -169,6 +167,7 @@ int run_jobs(const run_options& options, const command_template& command,
   work(shop, output);
   input.finish();
   children.finish();
+  signals.give_back();  // what follows may have to wait for who reads it
 
   report_stop(children, input, output.counted());
   if (options.summary) say(watch.summary(output.counted().done, output.counted().failed));

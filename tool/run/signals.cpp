@@ -28,11 +28,19 @@ signal_events::signal_events() {
   }
   fd_.reset(signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw tool_error({"signalfd", std::strerror(errno), {}});
+  taken_ = ours;
   sigaddset(&ours, SIGPIPE);  // these two are never read: write() reports EPIPE and EFBIG
   sigaddset(&ours, SIGXFSZ);
   pthread_sigmask(SIG_BLOCK, &ours, &before_.blocked);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGTSTP}) {
+    if (sigismember(&before_.blocked, number) == 1) sigdelset(&taken_, number);
+  }
   before_.child_ignored = is_ignored(SIGCHLD);
   if (before_.child_ignored) signal(SIGCHLD, SIG_DFL);
+}
+
+void signal_events::give_back() const noexcept {
+  pthread_sigmask(SIG_UNBLOCK, &taken_, nullptr);
 }
 
 int signal_events::next() const noexcept {

@@ -22,6 +22,8 @@ struct inherited_signals {
 class signal_events {
  public:
   signal_events();
+  /// As give_back().
+  ~signal_events() { give_back(); }
   signal_events(const signal_events&) = delete;
   signal_events& operator=(const signal_events&) = delete;
 
@@ -29,11 +31,15 @@ class signal_events {
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
   /// The next signal that has come, 0 if there is none.
   [[nodiscard]] int next() const noexcept;
+  /// Nobody takes signals from here any more: lets them do their usual work in the calling thread,
+  /// those that write() reports excepted.
+  void give_back() const noexcept;
   /// As it was before: for the children.
   [[nodiscard]] const inherited_signals& before() const noexcept { return before_; }
 
  private:
   inherited_signals before_;
+  sigset_t taken_{};  // what this has blocked and next() gives
   unique_fd fd_;
 };
 
