@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: MIT
 """run_test.py <weir> [test]: what `weir run` does with its input, its jobs and their output."""
 
-import array
-import fcntl
 import os
 import re
 import resource
@@ -11,17 +9,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import termios
 
 from weir_process import (PATIENCE, SANITIZED, ToolTest, kib_of, limited, main, sleeps_of,
-                          state_of, wait_until)
-
-
-def unread(pipe):
-    """Bytes in it."""
-    count = array.array("i", [0])
-    fcntl.ioctl(pipe, termios.FIONREAD, count)
-    return count[0]
+                          state_of, unread, wait_until)
 
 
 class Statuses(ToolTest):
@@ -330,6 +320,21 @@ class Surroundings(ToolTest):
         status, _, err = self.run_weir("true", prepare=limited(resource.RLIMIT_NOFILE, 12))
         self.assertEqual(status, 125)
         self.assertIn(b"ulimit -n", err)
+
+    def test_inherited_files_are_taken_into_account(self):
+        files = [os.open("/dev/null", os.O_RDONLY) for _ in range(50)]
+        for file in files:
+            self.addCleanup(os.close, file)
+        inherited = {"pass_fds": files, "prepare": limited(resource.RLIMIT_NOFILE, 100)}
+        weir = self.start("-j40", "--", "sh", "-c",
+                          "head -c 700000 /dev/zero; head -c 700000 /dev/zero >&2", "{}", **inherited)
+        out, err = weir.communicate(b"x\n" * 40, timeout=PATIENCE)
+        self.assertEqual((weir.returncode, len(out), err.count(b"\0")), (0, 28000000, 28000000))
+        self.assertIn(b"weir: --jobs 40: needs 442 open files, the limit is 100.", err)
+        inherited["prepare"] = limited(resource.RLIMIT_NOFILE, 70)
+        status, _, err = self.run_weir("true", **inherited)
+        self.assertEqual(status, 125)
+        self.assertIn(b"the limit is 70, 50 are open, a job needs 24.", err)
 
     def test_a_job_may_leave_a_process_behind(self):
         status, out, _ = self.run_weir("--", "sh", "-c", "sleep 100 >/dev/null 2>&1 & echo $!",

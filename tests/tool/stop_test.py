@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from weir_process import PATIENCE, ToolTest, limited, main, state_of, wait_until
+from weir_process import PATIENCE, ToolTest, limited, main, state_of, unread, wait_until
 
 ENDLESS = "echo $$ >> {0}/pids; exec sleep 1000"
 STUBBORN = "trap '' TERM; echo $$ >> {0}/pids; while :; do sleep .05; done"
@@ -83,6 +83,19 @@ class Stop(ToolTest):
         weir.send_signal(signal.SIGINT)
         self.assertEqual(weir.wait(timeout=PATIENCE), 130)
         self.assertIn(b"1 jobs done, 0 stopped, 0 not run, and the rest", weir.stderr.read())
+
+    def test_interrupt_ends_one_of_two_that_read_from_one_pipe(self):
+        for _ in range(5):  # which of them gets a line is chance
+            source, sink = os.pipe()
+            both = [self.start("-j1", "--", "true", stdin=source) for _ in range(2)]
+            os.close(source)
+            for _ in range(20):
+                os.write(sink, b"x\n")
+                wait_until(lambda: not unread(sink), "the line is read")
+            for weir in both:
+                weir.send_signal(signal.SIGINT)
+            self.assertEqual([weir.wait(timeout=PATIENCE) for weir in both], [130, 130])
+            os.close(sink)
 
     def test_interrupt_with_an_endless_input_ends(self):
         yes = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
@@ -269,6 +282,25 @@ class Stop(ToolTest):
             go.write("on\n")
         weir.stdin.close()
         self.assertEqual(weir.wait(timeout=PATIENCE), 0)
+
+    def test_time_suspended_is_no_grace(self):
+        script = "trap 'touch {0}/asked; read line < {0}/go; echo saved; exit 0' TERM; " \
+                 "echo $$ >> {0}/pids; while :; do sleep .01; done"
+        os.mkfifo(f"{self.folder}/go")
+        go = os.open(f"{self.folder}/go", os.O_RDWR)  # waits for nobody
+        self.addCleanup(os.close, go)
+        weir = self.start_jobs(script, "--grace", "3", jobs=1, lines=1,
+                               prepare=lambda: os.setpgid(0, 0))
+        weir.send_signal(signal.SIGTERM)
+        wait_until(lambda: os.path.exists(f"{self.folder}/asked"), "the job is asked to end")
+        weir.send_signal(signal.SIGTSTP)
+        wait_until(lambda: state_of(weir.pid) == "T", "all are suspended")
+        begin = time.monotonic()
+        wait_until(lambda: time.monotonic() > begin + 3.1, "the grace would be over")
+        weir.send_signal(signal.SIGCONT)
+        os.write(go, b"on\n")
+        self.assertEqual(weir.wait(timeout=PATIENCE), 143)
+        self.assertEqual(weir.stdout.read(), b"saved\n")
 
     def test_a_suspended_child_is_stopped_as_well(self):
         weir = self.start_jobs(ENDLESS, "--grace", "3600", jobs=1)

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What the tool's tests share: running it, and waiting for things to be so."""
 
+import array
+import fcntl
 import os
 import re
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 import unittest
 
@@ -59,6 +62,13 @@ def kib_of(pid, field):
             if line.startswith(field + ":"):
                 return int(line.split()[1])
     raise AssertionError(f"no {field}")
+
+
+def unread(pipe):
+    """Bytes in it."""
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 class ToolTest(unittest.TestCase):

@@ -55,6 +55,8 @@ class reader {
   const separator ends_;
   const channel<job> jobs_;
   const unique_fd stop_;  // an eventfd that interrupts the wait for input
+  const unique_fd pipe_;  // standard input without waiting, if that can be
+  const int input_;       // where to read
   const wait_group task_;
   // Touched by the task, and by others after finish().
   std::string record_;
