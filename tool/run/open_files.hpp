@@ -20,7 +20,8 @@ struct file_budget {
 };
 
 /// Raises the soft limit as far as `jobs` at once need it and the hard one allows. Throws
-/// tool_error when there is not even room for one job.
+/// tool_error when there is not even room for one job. Call it before opening files of ours: those
+/// that are open are others'.
 [[nodiscard]] file_budget make_room_for(int jobs);
 
 }  // namespace weir::tool

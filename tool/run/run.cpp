@@ -146,10 +146,9 @@ int status_of(const warden& children, const tally& counted) {
   }
 }
 
-int run_jobs(const run_options& options, const command_template& command,
+int run_jobs(const run_options& options, const command_template& command, const file_budget& files,
              const signal_events& signals) {
   const stopwatch watch;
-  const file_budget files = make_room_for(options.jobs);
   auto [ctx, cancel] = with_cancel(background());
   warden children({options.grace, memory_for(files.jobs), files}, signals, cancel);
   say_if_fewer(options.jobs, files);  // now that signals are taken: it may have to wait
@@ -179,10 +178,11 @@ int run_jobs(const run_options& options, const command_template& command,
 
 int run(const run_options& options) {
   const command_template command(options.command);
+  const file_budget files = make_room_for(options.jobs);
   const signal_events signals;
   // One carrier, this thread: the tasks only pass notes, the cores belong to the children.
   runtime tasks({.carriers = 1});
-  return tasks.run([&] { return run_jobs(options, command, signals); });
+  return tasks.run([&] { return run_jobs(options, command, files, signals); });
 }
 
 }  // namespace weir::tool

@@ -38,7 +38,7 @@ bool passes(int error) {
 
 const char* remedy_of(int shortage) {
   switch (shortage) {
-    case EMFILE: return "Raise it with ulimit -n";
+    case EMFILE: return "Raise the limit with ulimit -n";
     case ENOSPC: return "Try fewer --jobs, or raise fs.epoll.max_user_watches";
     case EAGAIN: return "Let other processes end, or raise ulimit -u";
     default: return "Let other processes end";
@@ -187,7 +187,9 @@ void warden::handle_signals() {
 
 void warden::suspend() {
   for (const auto& [number, c] : children_) c.signal_group(SIGSTOP);
+  const auto before = clock::now();
   suspend_self();
+  if (stopping_ && signals_taken_ < 2) kill_at_ += clock::now() - before;
   for (const auto& [number, c] : children_) c.signal_group(SIGCONT);
 }
 
@@ -295,7 +297,9 @@ void warden::give_up(child& c) {
   c.out.pipe.reset();
   c.err.pipe.reset();
   c.signal_group(SIGKILL);
-  fail(tool_error({"output", why, "Make room there, or set TMPDIR"}));
+  const bool files_missing = c.keep_error == EMFILE || c.keep_error == ENFILE;
+  fail(tool_error({"output", why,
+                   files_missing ? remedy_of(c.keep_error) : "Make room there, or set TMPDIR"}));
 }
 
 /// It may have ended. While the run is being stopped, its output is waited for as long as anybody of
