@@ -84,6 +84,21 @@ TEST(dump_test, has_the_threads_that_wait) {
   other.join();
 }
 
+TEST(dump_test, is_made_while_a_thread_waits_for_the_end_of_time) {
+  const channel<int> empty;
+  std::atomic<bool> waits{false};
+  std::thread other([&] {
+    waits = true;
+    select(on_receive(empty), after(std::chrono::hours::max()));
+  });
+  until([&] { return bool{waits}; });
+  for (const auto end = context::clock::now() + 20ms; context::clock::now() < end;) {
+    EXPECT_TRUE(has(dump(), "tasks, "));
+  }
+  empty.close();
+  other.join();
+}
+
 class deadlock_death : public testing::Test {
  protected:
   void SetUp() override {
@@ -179,6 +194,36 @@ TEST_F(deadlock_death, a_sleeper_or_a_deadline_is_none) {
         });
         (void)ch.receive(limited.ctx);
         std::_Exit(7);
+      },
+      testing::ExitedWithCode(7), "^$");
+}
+
+/// Ends the program with 7 after two looks for a deadlock.
+void end_with_7_after_looks() {
+  ::signal(SIGALRM, [](int) { ::_exit(7); });
+  ::alarm(3);
+}
+
+TEST_F(deadlock_death, a_thread_that_waits_for_the_end_of_time_is_none) {
+  EXPECT_EXIT(
+      {
+        end_with_7_after_looks();
+        std::thread([] {
+          select(on_receive(channel<int>()), after(std::chrono::hours::max()));
+        }).detach();
+        weir::sleep_for(std::chrono::hours::max());
+      },
+      testing::ExitedWithCode(7), "^$");
+}
+
+TEST_F(deadlock_death, a_task_that_waits_for_the_end_of_time_is_none) {
+  EXPECT_EXIT(
+      {
+        end_with_7_after_looks();
+        run([] {
+          go([] { select(on_receive(channel<int>()), after(std::chrono::nanoseconds::max())); });
+          weir::sleep_until(context::clock::time_point::max());
+        });
       },
       testing::ExitedWithCode(7), "^$");
 }

@@ -17,7 +17,7 @@
 
 namespace {
 std::atomic<int> threads_left{1 << 30};
-thread_local bool next_allocation_fails = false;
+thread_local int allocations_left = -1;  // until one fails; negative: none does
 }  // namespace
 
 #if !defined(WEIR_ASAN) && !defined(WEIR_TSAN) && !defined(__clang__)
@@ -31,7 +31,7 @@ extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
   return real(thread, attributes, start, argument);
 }
 [[gnu::noinline]] void* operator new(std::size_t n) {
-  if (std::exchange(next_allocation_fails, false)) throw std::bad_alloc();
+  if (allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
   if (void* p = std::malloc(n)) return p;
   throw std::bad_alloc();
 }
@@ -117,8 +117,29 @@ TEST_F(refusal_test, what_a_context_calls_runs_here_if_no_task_can_be_started) {
   until([&] { return called.load(); });  // as a task, if there is a default runtime already
 }
 
+TEST_F(refusal_test, run_that_gets_no_memory_has_run_all_of_it_or_nothing) {
+  run([] {});
+  bool refused = true;
+  for (int n = 0; refused; ++n) {
+    ASSERT_LT(n, 50);
+    std::thread([&] {  // a new one, which has nothing of a carrier's yet
+      std::atomic<int> ran{0};
+      allocations_left = n;
+      try {
+        run([&] { ++ran; });
+        EXPECT_EQ(ran, 1);
+      } catch (const std::bad_alloc&) {
+        EXPECT_EQ(ran, 0);
+      }
+      refused = allocations_left < 0;
+      allocations_left = -1;
+    })
+        .join();
+  }
+}
+
 void wait_without_memory(const channel<int>& ch) {
-  next_allocation_fails = true;
+  allocations_left = 0;
   select(on_receive(ch), after(1h));
 }
 

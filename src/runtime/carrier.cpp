@@ -146,7 +146,7 @@ WEIR_RETURN_BY_JUMP void carrier::yield_current() {
     }
     if (lazy_turns_ > 8 + 4 * lane.count()) {
       lazy_turns_ = 0;
-      rt.let_time_pass();
+      (void)rt.let_time_pass();
       base_wanted_ = true;
     }
   }
@@ -250,11 +250,15 @@ bool carrier::share(task* t) {
   rt.note_surplus();
 }
 
-void carrier::start(task* t) {
+void carrier::enlist(task* t) {
   started += 1;
   if (share(t)) return;
   lane.push_back(t);
   rt.note_surplus();
+}
+
+void carrier::start(task* t) {
+  enlist(t);
   // Go would preempt a task that starts others without end. Here it steps back: what it started
   // runs while its stack is warm, and reuses few stacks instead of filling memory.
   if (lane.count() > start_backlog && running_ != nullptr) yield_current();

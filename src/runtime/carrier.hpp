@@ -80,6 +80,8 @@ class carrier {
   void ready(task* t, std::size_t room = 0);
   /// A new task becomes ready; when very many are, they get to run first.
   void start(task* t);
+  /// The same, and whoever calls goes on in any case.
+  void enlist(task* t);
   [[nodiscard]] task* take_stack();
 
   // From anywhere.
@@ -120,6 +122,13 @@ class carrier {
   gift_record gifts;
   reluctance lookouts{6};               // when it becomes idle
   std::vector<std::uint64_t> glimpsed;  // each carrier's switches, when this one began to look out
+  /// What the monitor saw of it when it last looked, and the watcher, under the runtime's raid_m_.
+  struct last_look {
+    std::uint64_t switches = 0;
+    time_ns since = 0;
+  };
+  last_look looked_at_by_monitor;
+  std::uint64_t seen_by_watcher = 0;  // its switches
   // By their index: which carrier got the last gift, until it is known whether that paid, and whose
   // this one got; nobody: none.
   static constexpr int nobody = -1;

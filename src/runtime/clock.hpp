@@ -19,9 +19,13 @@ inline constexpr time_ns never = port::no_deadline;
       .count();
 }
 
-/// a + b without overflow, for b >= 0.
+/// The last time there is: what waits for it, or for a later one, waits for a time all the same,
+/// and not for ever (`never`), which would be a deadlock where nobody else can wake it.
+inline constexpr time_ns end_of_time = never - 1;
+
+/// a + b, at most the end of time, for b >= 0.
 [[nodiscard]] inline time_ns time_plus(time_ns a, time_ns b) noexcept {
-  return a > never - b ? never : a + b;
+  return a > end_of_time - b ? end_of_time : a + b;
 }
 
 /// A runtime's clock: the machine's, or one that stands still until it is told to move.

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <new>
 #include <string_view>
 
 #include "runtime/blocking.hpp"
@@ -63,24 +64,29 @@ situation look() {
   return s;
 }
 
+[[nodiscard]] bool is_deadlock(int own_carriers) noexcept {
+  try {
+    const situation before = look();
+    if (before.may_go_on || before.waiting == 0) return false;
+    const long all = count_threads();
+    if (before.sleeping_threads + own_carriers != all) return false;
+    const situation after = look();
+    return !after.may_go_on && after.happened == before.happened &&
+           after.sleeping_threads == before.sleeping_threads && count_threads() == all;
+  } catch (const std::bad_alloc&) {
+    return false;  // not known: perhaps next time
+  }
+}
+
 }  // namespace
 
-void check_deadlock(int own_carriers) {
+void check_deadlock(int own_carriers) noexcept {
   const on_deadlock action = what_to_do();
-  if (action == on_deadlock::ignore) return;
-  const situation before = look();
-  if (before.may_go_on || before.waiting == 0) return;
-  const long all = count_threads();
-  if (before.sleeping_threads + own_carriers != all) return;
-  const situation after = look();
-  if (after.may_go_on || after.happened != before.happened ||
-      after.sleeping_threads != before.sleeping_threads || count_threads() != all) {
-    return;
-  }
+  if (action == on_deadlock::ignore || !is_deadlock(own_carriers)) return;
   // Ordering: relaxed; only one of two who find it at a time says so.
   if (reported.exchange(true, std::memory_order_relaxed)) return;
   std::cerr << "weir: every task and every thread waits, and nothing can wake one (deadlock):\n";
-  dump_everything(std::cerr);
+  try_dump_everything(std::cerr);
   if (action == on_deadlock::end_program) std::abort();
 }
 

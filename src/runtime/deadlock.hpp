@@ -13,6 +13,6 @@ inline constexpr time_ns deadlock_patience_max_ns = 64'000'000'000;
 
 /// Looks whether every thread of the process sleeps in Weir without a time limit, and does what
 /// set_on_deadlock() says. `own_carriers`: 1 if the caller is a carrier that would sleep now.
-void check_deadlock(int own_carriers);
+void check_deadlock(int own_carriers) noexcept;
 
 }  // namespace weir::detail

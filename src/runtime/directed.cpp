@@ -28,7 +28,7 @@ bool carrier::decide_interrupt(const char* before) {
   }
   const std::size_t others = lane.count();
   const time_ns due = rt.timers->next_due();
-  const bool time_may_pass = due != never;
+  const bool time_may_pass = due < end_of_time;
   if (others == 0 && !time_may_pass) return false;
   const std::size_t chosen = d.interrupt(*running_, before, others, time_may_pass);
   if (chosen == 0) return false;
@@ -66,8 +66,12 @@ std::uint32_t carrier::random_below(std::uint32_t n) {
   return rt.directed_by->draw(n);
 }
 
-void runtime_core::let_time_pass() noexcept {
-  if (const time_ns due = timers->next_due(); due != never) clock.advance_to(due);
+bool runtime_core::let_time_pass() noexcept {
+  // What waits for the end of time waits, on any clock, until something else happens.
+  const time_ns due = timers->next_due();
+  if (due >= end_of_time) return false;
+  clock.advance_to(due);
+  return true;
 }
 
 }  // namespace weir::detail

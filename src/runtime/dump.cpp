@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <new>
 #include <ostream>
 #include <sstream>
 #include <vector>
@@ -98,6 +99,14 @@ void dump_everything(std::ostream& out) {
   out << "  " << tasks << (tasks == 1 ? " task, " : " tasks, ") << threads
       << (threads == 1 ? " waiting thread" : " waiting threads") << list.str() << '\n'
       << std::flush;
+}
+
+void try_dump_everything(std::ostream& out) noexcept {
+  try {
+    dump_everything(out);
+  } catch (const std::bad_alloc&) {
+    out << "  (no memory for the list)\n" << std::flush;
+  }
 }
 
 }  // namespace weir::detail

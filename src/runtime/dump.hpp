@@ -18,6 +18,8 @@ std::size_t list_tasks(runtime_core& core, std::ostream& out);
 
 /// Every task of every runtime, and every thread that waits.
 void dump_everything(std::ostream& out);
+/// The same where nothing may be thrown: or that there is no memory for it.
+void try_dump_everything(std::ostream& out) noexcept;
 
 /// "send on channel 0x… (cap 0), 2 min".
 [[nodiscard]] std::string describe_wait(const wait_kind& kind, const void* object,

@@ -97,20 +97,13 @@ runtime_core::look_again runtime_core::look_after(time_ns now) noexcept {
   // Ordering: seq_cst; as above.
   watch_armed_.store(true, std::memory_order_seq_cst);
   monitored_.store(true, std::memory_order_seq_cst);
-  const int n = known_carriers();
   look_again when = look_again::sometime;
-  try {
-    looks_.resize(static_cast<std::size_t>(n));
-    for (int i = 0; i < n; ++i) {
-      when = std::max(when, look_at(at(i), looks_[static_cast<std::size_t>(i)], now));
-    }
-  } catch (...) {
-    return when;  // no memory: perhaps next time
-  }
+  for (int i = 0; i < known_carriers(); ++i) when = std::max(when, look_at(at(i), now));
   return when;
 }
 
-runtime_core::look_again runtime_core::look_at(carrier& c, last_look& last, time_ns now) {
+runtime_core::look_again runtime_core::look_at(carrier& c, time_ns now) {
+  carrier::last_look& last = c.looked_at_by_monitor;
   const std::uint64_t switches = c.switches;
   // Ordering: relaxed; hints.
   if (switches != last.switches || !c.attached.load(std::memory_order_relaxed) ||

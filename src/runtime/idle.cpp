@@ -9,6 +9,7 @@
 //   sleeper:  set asleep_/spare_| look for work
 
 #include <algorithm>
+#include <new>
 
 #include "port/relax.hpp"
 #include "port/thread_time.hpp"
@@ -34,11 +35,7 @@ bool is_true(const std::atomic<bool>* flag) noexcept {
 void runtime_core::idle(carrier& c, const std::atomic<bool>* until) {
   if (directed_by != nullptr) {
     if (c.has_mail() || is_true(until)) return;
-    if (timers->next_due() == never) {
-      directed_by->nothing_left();
-    } else {
-      let_time_pass();
-    }
+    if (!let_time_pass()) directed_by->nothing_left();
     return;
   }
   c.rests += 1;
@@ -130,9 +127,7 @@ bool runtime_core::advance_virtual_clock() noexcept {
   // Every task waits. If one waits for a blocking call, that comes first: it ends by itself.
   // Ordering: acquire; pairs with the end of the call, whose mail we then see.
   if (blocking_calls.load(std::memory_order_acquire) != 0) return false;
-  if (timers->next_due() == never) return false;
-  let_time_pass();
-  return true;
+  return let_time_pass();
 }
 
 // ---- the watcher --------------------------------------------------------------------------------
@@ -212,10 +207,14 @@ bool runtime_core::others_get_on(const carrier& me) const noexcept {
 }
 
 /// From here on those are found stuck that do not get on.
-void runtime_core::look_at_others(carrier& me) {
-  const int n = known_carriers();
-  me.glimpsed.resize(static_cast<std::size_t>(n));
-  for (int i = 0; i < n; ++i) me.glimpsed[static_cast<std::size_t>(i)] = at(i).switches;
+void runtime_core::look_at_others(carrier& me) noexcept {
+  try {
+    me.glimpsed.resize(static_cast<std::size_t>(known_carriers()));
+  } catch (const std::bad_alloc&) {  // NOLINT: those that it has room for
+  }
+  for (std::size_t i = 0; i < me.glimpsed.size(); ++i) {
+    me.glimpsed[i] = at(static_cast<int>(i)).switches;
+  }
 }
 
 /// Does it compute, at this moment? One that does not get on may also have been preempted; who took
@@ -252,12 +251,11 @@ bool runtime_core::raid_others(carrier& thief) {
   const std::unique_lock lock(raid_m_, std::try_to_lock);
   if (!lock) return false;
   const int n = known_carriers();
-  seen_.resize(static_cast<std::size_t>(n));
   task_chain loot;
   for (int i = 0; i < n && loot.count == 0; ++i) {
     carrier& c = at(i);
     const std::uint64_t switches = c.switches;
-    const bool stuck = std::exchange(seen_[static_cast<std::size_t>(i)], switches) == switches;
+    const bool stuck = std::exchange(c.seen_by_watcher, switches) == switches;
     // Ordering: relaxed; hints. The gate and the mail's lock decide.
     if (&c == &thief || !c.attached.load(std::memory_order_relaxed) ||
         c.idle.load(std::memory_order_relaxed)) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <new>
 #include <thread>
 
 #include "runtime/dump.hpp"
@@ -55,9 +56,14 @@ void monitor::request_dump() noexcept {
 time_ns monitor::look(time_ns last_period) noexcept {
   using look_again = runtime_core::look_again;
   look_again when = look_again::not_now;
-  registry::instance().for_each_runtime(
-      [&](runtime_core& core) { when = std::max(when, core.look_after(steady_now())); },
-      std::move(room_));
+  try {
+    registry::instance().for_each_runtime(
+        [&](runtime_core& core) { when = std::max(when, core.look_after(steady_now())); },
+        std::move(room_));
+  } catch (const std::bad_alloc&) {
+    room_.clear();
+    return last_period;  // perhaps there is memory then
+  }
   switch (when) {
     case look_again::not_now: return never;
     case look_again::soon: return look_first_ns;
@@ -76,7 +82,7 @@ void monitor::main() noexcept {
     asleep_.store(false, std::memory_order_relaxed);
     // Ordering: seq_cst; see rouse().
     const std::uint32_t wanted = wanted_.exchange(0, std::memory_order_seq_cst);
-    if ((wanted & dump_bit) != 0) dump_everything(std::cerr);
+    if ((wanted & dump_bit) != 0) try_dump_everything(std::cerr);
     if (looking || (wanted & look_bit) != 0) period = look(looking ? period : look_first_ns / 2);
   }
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <new>
 
 #include "port/stack_memory.hpp"
 #include "runtime/carrier.hpp"
@@ -69,7 +70,7 @@ void use_alternate_stack() {
   constexpr std::size_t size = std::size_t{32} * 1024;
   // Belongs to the thread: taken out of use before it is freed.
   struct alternate {
-    std::unique_ptr<std::byte[]> memory = std::make_unique<std::byte[]>(size);
+    const std::unique_ptr<std::byte[]> memory{new (std::nothrow) std::byte[size]};
     ~alternate() {
       stack_t off{};
       off.ss_flags = SS_DISABLE;
@@ -77,6 +78,7 @@ void use_alternate_stack() {
     }
   };
   thread_local const alternate mine;
+  if (mine.memory == nullptr) return;  // an overflow will not be reported
   stack_t stack{};
   stack.ss_sp = mine.memory.get();
   stack.ss_size = size;

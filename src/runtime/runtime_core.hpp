@@ -104,8 +104,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   bool lend_thread(lending& l, task* first);
   /// Under a director: the same, until the director says that it is over.
   void direct(task* first, const std::atomic<bool>& over);
-  /// On a virtual clock: the time of the next timer comes.
-  void let_time_pass() noexcept;
+  /// On a virtual clock: the time of the next timer comes. False: there is none, or it is the end.
+  bool let_time_pass() noexcept;
   /// By the task that the thread was lent for: its end. `l` may be gone when this returns.
   static void end_lending(lending& l) noexcept;
 
@@ -191,12 +191,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void relieve(carrier& stuck);
   void ask_monitor() noexcept;
   [[nodiscard]] bool any_active() const noexcept;
-  /// What the monitor saw of a carrier.
-  struct last_look {
-    std::uint64_t switches = 0;
-    time_ns since = 0;
-  };
-  [[nodiscard]] look_again look_at(carrier& c, last_look& last, time_ns now);
+  [[nodiscard]] look_again look_at(carrier& c, time_ns now);
   /// One more, with these tasks. Null if there may not, or cannot, be one: then `tasks` is what is
   /// to be placed by the caller, which may be less, or more, than before.
   [[nodiscard]] carrier* start_carrier(task_chain& tasks) noexcept;
@@ -219,7 +214,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   [[nodiscard]] bool become_watcher(carrier& c) noexcept;
   void resign_as_watcher(carrier& c) noexcept;
   [[nodiscard]] bool others_get_on(const carrier& me) const noexcept;
-  void look_at_others(carrier& me);
+  void look_at_others(carrier& me) noexcept;
   [[nodiscard]] static bool computes(const carrier& c, std::uint64_t switches) noexcept;
   [[nodiscard]] bool raid_who_computes(carrier& thief);
   [[nodiscard]] bool raid_others(carrier& thief);
@@ -254,16 +249,14 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::condition_variable bench_;   // for threads without a carrier; with m_, as the next two
   std::vector<carrier*> assigned_;  // to threads on the bench, which have yet to take them
   std::size_t benched_ = 0;
-  std::vector<last_look> looks_;  // the monitor's, by carrier
   std::atomic<bool> monitored_{false};
   std::unique_ptr<std::unique_ptr<carrier>[]> carriers_;  // never removed while this lives
   std::atomic<int> carrier_count_{0};
   std::atomic<int> spare_;
   std::atomic<carrier*> watcher_{nullptr};
   std::atomic<bool> watch_armed_{false};
-  std::mutex raid_m_;  // keeps outsiders of the lanes' gates apart; guards the two below
-  std::vector<std::uint64_t> seen_;  // by carrier: its switches at the watcher's last look
-  std::uint32_t watch_round_ = 0;    // since something was found
+  std::mutex raid_m_;  // keeps outsiders of the lanes' gates apart; guards what the watcher sees
+  std::uint32_t watch_round_ = 0;  // since something was found; guarded by raid_m_
   std::atomic<std::uint64_t> started_outside_{0};
   std::atomic<bool> closing_{false};
   std::atomic<bool> stop_{false};

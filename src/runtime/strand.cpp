@@ -153,7 +153,8 @@ void strand::park(wait_reason why) const {
 }
 
 bool strand::park_thread_until(std::int64_t deadline) const {
-  return park_thread(*word(), deadline, {.kind = nullptr});
+  // (It has no reason to give: only waits without a time are known to the registry.)
+  return park_thread(*word(), std::min(deadline, end_of_time), {.kind = nullptr});
 }
 
 void strand::wake() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/timer_queue.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir::detail {
@@ -67,7 +68,7 @@ void timer_queue::put_in(timer_entry& e, time_ns when) {
 timer_queue::added timer_queue::insert(timer_entry& e, time_ns when) {
   const std::lock_guard lock(m_);
   if (closed_) return added::closed;
-  put_in(e, when);
+  put_in(e, std::min(when, end_of_time));  // see next_due()
   if (e.index_ != 0) return added::later;
   publish_next();
   return added::first;

@@ -53,7 +53,7 @@ class timer_entry {
 
 class timer_queue final : public shared_object {
  public:
-  /// Adds; true if it is now the first to be due. False and not added after close().
+  /// Adds, for the end of time at the latest. Not added after close().
   enum class added { first, later, closed };
   [[nodiscard]] added insert(timer_entry& e, time_ns when);
   /// True if it was there. When false is returned, its fire() is over, or will never come.
