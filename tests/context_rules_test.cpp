@@ -30,6 +30,25 @@ std::exception_ptr too_slow() { return std::make_exception_ptr(std::runtime_erro
 WEIR_RULES(context_rules_test);
 WEIR_RULES(context_race_test);
 
+WEIR_RULE(context_rules_test, r66_a_cause_is_one_object_for_all_who_are_done_with_it) {
+  auto [root, cancel] = with_cancel(background());
+  auto below = with_timeout(root, 1h);
+  auto lowest = with_cancel(below.ctx);
+  crew_.spawn([cancel = cancel] { cancel(); });
+  const channel<std::exception_ptr> seen{3};
+  for (const context& ctx : {root, below.ctx, lowest.ctx}) {
+    crew_.spawn([=] {
+      (void)ctx.done().receive();
+      seen.send(ctx.cause());
+    });
+  }
+  const std::exception_ptr cause = *seen.receive();
+  for (int i = 1; i < 3; ++i) EXPECT_EQ(*seen.receive(), cause);
+  crew_.join();
+  EXPECT_EQ(with_cancel(lowest.ctx).ctx.cause(), cause) << "made when it was done already";
+  EXPECT_EQ(cause_of(root), make_error_code(errc::cancelled).message());
+}
+
 // ---- cancelling from several sides --------------------------------------------------------------
 
 WEIR_RULE(context_rules_test, r58_cancel_does_not_wait_for_the_work_and_the_first_call_counts) {

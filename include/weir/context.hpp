@@ -116,7 +116,7 @@ class context {
   /// None while live, then errc::cancelled or errc::deadline_exceeded. None prints as "ok".
   [[nodiscard]] std::error_code error() const noexcept;
   /// What cancel(cause) was given, here or in the ancestor that was cancelled first; without a
-  /// cause a std::system_error of error(). Null while live.
+  /// cause a std::system_error of error(). Null while live. The same object each time.
   [[nodiscard]] std::exception_ptr cause() const noexcept;
   /// When it will be done at the latest.
   [[nodiscard]] std::optional<clock::time_point> deadline() const noexcept;
@@ -239,8 +239,8 @@ class after_func_handle {
 };
 
 /// Runs f once, in a task of its own, when ctx is done; at once if it is already. Never for a
-/// context that cannot be done. If that is as its runtime ends, f runs on the default one, and may
-/// do so after the end.
+/// context that cannot be done. What f holds ends in that task, too. If that is as its runtime
+/// ends, f runs on the default one, and may do so after the end.
 after_func_handle after_func(const context& ctx, std::function<void()> f);
 
 }  // namespace weir

@@ -8,8 +8,8 @@
 // As in Go since 1.23 the channel acts as an unbuffered one: it holds no stale time after stop() or
 // reset(), its size() and capacity() are 0, and a ticker drops ticks that nobody took in time. What
 // is received is when it fired, not when it was taken. For a single wait use sleep_for, or after()
-// in a select. Both are handles; the last one to go stops it. Thread safety: any method, from
-// anywhere.
+// in a select. Both are handles; the last one to go stops it. One that was moved from may only be
+// assigned to and destroyed. Thread safety: any method, from anywhere.
 
 #include <chrono>
 #include <functional>
@@ -80,8 +80,9 @@ class ticker : public detail::timer_handle {
   }
 };
 
-/// Runs f in a task of its own, `d` from now. stop() keeps it from starting, and does not wait for
-/// it; reset() starts it (again). Unlike a timer it fires even if no handle is left.
+/// Runs f in a task of its own, `d` from now; a copy of it, while it could be started again. stop()
+/// keeps it from starting, and does not wait for it; reset() starts it (again). Unlike a timer it
+/// fires even if no handle is left.
 template <class Rep, class Period>
 timer after_func(std::chrono::duration<Rep, Period> d, std::function<void()> f) {
   detail::check_callable(f, "after_func");

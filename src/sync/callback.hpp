@@ -6,6 +6,7 @@
 // other (runtime_core::last_start).
 
 #include <mutex>
+#include <type_traits>
 
 #include "runtime/carrier.hpp"
 #include "runtime/runtime_core.hpp"
@@ -13,19 +14,28 @@
 
 namespace weir::detail {
 
-/// Starts f as a task of the current runtime. False: that ends, and nothing was done. Throws what
-/// go() throws; f is then as it was. Where it is moved from, that is under a lock.
+/// Starts f as a task of the current runtime. Whoever calls may hold a lock, and goes on in any
+/// case: unlike go() this never lets others run first. False: the runtime ends, and nothing was
+/// done. Throws what go() throws; f is then as it was.
 template <class F>
 [[nodiscard]] bool start_callback(F& f) {
-  const carrier* const here = carrier::current();
-  if (here == nullptr || carrier::current_task() != nullptr) {
+  static_assert(std::is_nothrow_move_constructible_v<F>, "no code of users but in the task");
+  runtime_core& rt = runtime_core::current();
+  carrier* const here = carrier::current();
+  if (here == nullptr) {
     F own = f;  // what throws may have taken it
-    spawn(nullptr, "after_func", body_ops_of<F>, &own);
+    rt.start(rt.new_task("after_func", body_ops_of<F>, &own));
     return true;
   }
-  const std::lock_guard lock(here->rt.last_start);
-  if (here->rt.stopping()) return false;
-  spawn(nullptr, "after_func", body_ops_of<F>, &f);  // a carrier is there: only memory may be short
+  const auto start = [&] { here->enlist(rt.new_task("after_func", body_ops_of<F>, &f)); };
+  if (carrier::current_task() != nullptr) {
+    start();
+    interruption_point("the rest after go()");
+    return true;
+  }
+  const std::lock_guard lock(rt.last_start);
+  if (rt.stopping()) return false;
+  start();
   return true;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "weir/context.hpp"
 
+#include <unistd.h>
+
 #include <new>
 #include <stdexcept>
 
@@ -85,7 +87,7 @@ void cancel_node::join_parent() {
   const errc error = up_->error_;
   std::exception_ptr cause = up_->cause_;
   lock.unlock();
-  cancel(error, std::move(cause));
+  cancel(error, std::move(cause), origin::above);
 }
 
 void cancel_node::leave_parent() noexcept {
@@ -103,7 +105,7 @@ namespace {
 /// does not; without memory for a task it runs here. A runtime's end is no reason to forget it: it
 /// is the default one's then, which ends with the process.
 template <class F>
-void call_back(F f) {
+void call_back(F f) noexcept {
   try {
     if (start_callback(f)) return;
     runtime_core& other = runtime_core::default_core();
@@ -118,25 +120,54 @@ void call_back(F f) {
   }
 }
 
+/// What a context was given to call. The task takes it over: what it captures, and the context with
+/// its values, end there, where they may wait.
+struct callback_run {
+  std::shared_ptr<after_callback> callback;
+  void operator()() const {
+    const std::function<void()> f = std::move(callback->f);
+    f();
+  }
+};
+
+/// Ends with its task.
+struct kept_node {
+  ref<cancel_node> node;
+  void operator()() const noexcept {}
+};
+
+[[nodiscard]] bool on_base() noexcept {
+  return carrier::current() != nullptr && carrier::current_task() == nullptr;
+}
+
+/// If the reference is the last one, users' values end with it: in a task, where this is none.
+void let_go(ref<cancel_node> node) noexcept {
+  if (!on_base()) return;
+  if (node->release_unless_last()) {
+    (void)node.detach();
+  } else {
+    call_back(kept_node{std::move(node)});
+  }
+}
+
 /// Runs the stop callbacks: here, or, where a deadline has passed and no task could wait, in one.
 void request_stop(std::stop_source source) {
-  const carrier* const c = carrier::current();
-  if (c == nullptr || carrier::current_task() != nullptr) {
-    source.request_stop();
-  } else {
+  if (on_base()) {
     call_back([source]() mutable { source.request_stop(); });
+  } else {
+    source.request_stop();
   }
 }
 
 }  // namespace
 
-void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
+void cancel_node::cancel(errc error, std::exception_ptr cause, origin from) noexcept {
   interruption_point("cancel of a context");
   // First all below are done, and then anybody is told: whoever calls cancel() finds them so when
   // it returns, whoever else cancels at the same time, and so does every callback.
   const auto keep = ref<cancel_node>::share(this);  // who sees it done may end the last handle
   marked_nodes marked;
-  if (!mark(error, cause, marked)) {
+  if (!mark(error, cause, from, marked)) {
     const std::lock_guard wait_for_whoever_marks(marking_);
     return;
   }
@@ -152,12 +183,14 @@ void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
   for (cancel_node* n = marked.first; n != nullptr; n = n->after_) n->tell();
   // Last: what it calls may do anything: cancel this again, or wait for those who were just told.
   while (marked.first != nullptr) {
-    const auto n = ref<cancel_node>::adopt(std::exchange(marked.first, marked.first->after_));
+    auto n = ref<cancel_node>::adopt(std::exchange(marked.first, marked.first->after_));
     if (n->stop_source_) request_stop(*std::exchange(n->stop_source_, std::nullopt));
+    let_go(std::move(n));
   }
 }
 
-bool cancel_node::mark(errc error, const std::exception_ptr& cause, marked_nodes& marked) noexcept {
+bool cancel_node::mark(errc error, const std::exception_ptr& cause, origin from,
+                       marked_nodes& marked) noexcept {
   const std::lock_guard lock(m_);
   if (error_ != errc{}) return false;
   const std::lock_guard signal_lock(done->lock);
@@ -171,6 +204,7 @@ bool cancel_node::mark(errc error, const std::exception_ptr& cause, marked_nodes
   }
   error_ = error;
   cause_ = cause;
+  from_above_ = from == origin::above;
   for (const auto& c : callbacks_) c->armed = false;
   done->mark_closed_locked();
   return true;
@@ -184,7 +218,7 @@ bool cancel_node::mark_some_children(errc error, const std::exception_ptr& cause
     cancel_node* const child = first_child_;
     if (child == nullptr) return false;
     unlink_child(*child);
-    if (!child->mark(error, cause, marked)) {
+    if (!child->mark(error, cause, origin::above, marked)) {
       // (X2: it stays. A reference might be the last, and end its values here, under locks.)
       const std::lock_guard wait_for_whoever_marks(child->marking_);
     }
@@ -195,7 +229,7 @@ bool cancel_node::mark_some_children(errc error, const std::exception_ptr& cause
 void cancel_node::tell() noexcept {
   interruption_point("wake-ups of a cancelled context");
   if (is_waited_for_) done->wake_receivers();
-  for (const auto& c : std::exchange(callbacks_, {})) call_back(std::move(c->f));
+  for (auto& c : std::exchange(callbacks_, {})) call_back(callback_run{std::move(c)});
   if (timers_) timers_->remove(*this);
 }
 
@@ -208,11 +242,25 @@ std::exception_ptr cancel_node::cause() const noexcept {
   interruption_point("cause of a context");
   if (!is_done()) return nullptr;
   if (cause_) return cause_;  // (X1)
+  const cancel_node* first = this;
+  while (first->from_above_) first = first->up_;  // (X1: they were done before)
+  return first->plain_cause();
+}
+
+std::exception_ptr cancel_node::plain_cause() const noexcept {
+  {
+    const std::lock_guard lock(m_);
+    if (plain_cause_) return plain_cause_;
+  }
+  std::exception_ptr made;  // not under the lock: it allocates
   try {
     throw std::system_error(make_error_code(error_));
   } catch (...) {
-    return std::current_exception();  // it, or that there is no memory for it
+    made = std::current_exception();  // it, or that there is no memory for it
   }
+  const std::lock_guard lock(m_);
+  if (!plain_cause_) plain_cause_ = std::move(made);
+  return plain_cause_;
 }
 
 std::stop_token cancel_node::stop_token() {
@@ -229,8 +277,13 @@ std::stop_token cancel_node::stop_token() {
 void cancel_node::follow(std::stop_token token) {
   following_.emplace(std::move(token), [this] {
     if (!try_retain()) return;  // it is being destroyed, and waits for this to end
-    const auto self = ref<cancel_node>::adopt(this);
+    auto self = ref<cancel_node>::adopt(this);
+    const pid_t before = gettid();
     cancel(errc::cancelled, nullptr);
+    // If this is the last reference, the callback's own object ends with it, in the callback. The
+    // standard allows that to the thread which has asked to stop; on any other it would wait for
+    // itself. cancel() does not change the thread, but a user's stop callback that waits may.
+    if (gettid() != before) call_back(kept_node{std::move(self)});
   });
 }
 
@@ -276,12 +329,13 @@ timer_entry::deferred* cancel_node::abandon() {
 }
 
 void cancel_node::finish() {
-  const auto self = ref<cancel_node>::adopt(this);
+  auto self = ref<cancel_node>::adopt(this);
   if (abandoned_) {
     cancel(errc::cancelled, nullptr);  // its clock is gone with its runtime
   } else {
     cancel(errc::deadline_exceeded, deadline_cause_);
   }
+  let_go(std::move(self));
 }
 
 // ---- callbacks ----------------------------------------------------------------------------------

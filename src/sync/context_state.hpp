@@ -8,8 +8,8 @@
 // up to a shield: what its context is done with.
 //
 // Invariants, of a cancel_node
-//   X1  error_ and cause_ are written once, under m_, as done_ closes; read after it has, or under
-//       m_.
+//   X1  error_, cause_ and from_above_ are written once, under m_, as done_ closes; read after it
+//       has, or under m_. plain_cause_ is made by the first who asks, under m_.
 //   X2  a child is linked in its parent's list under the parent's m_, and takes that m_, linked or
 //       not, before it goes. So who finds it in the list may touch it as long as m_ is held, and
 //       needs a reference only for later: if it is on its way out (its count is 0) there is none,
@@ -19,6 +19,7 @@
 //   X4  once error_ is set, callbacks_, stop_source_ and after_ are for whoever set it.
 
 #include <any>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -81,8 +82,10 @@ class cancel_node final : public context_state, public timer_entry, private time
   /// Cancels it when `token` is.
   void follow(std::stop_token token);
 
+  /// Where a cancellation comes from: here, or an ancestor.
+  enum class origin : std::uint8_t { here, above };
   /// This node and all below it; the first call counts.
-  void cancel(errc error, std::exception_ptr cause) noexcept;
+  void cancel(errc error, std::exception_ptr cause, origin from = origin::here) noexcept;
   [[nodiscard]] bool is_done() const noexcept { return done->is_closed(); }
   [[nodiscard]] std::error_code error() const noexcept;
   [[nodiscard]] std::exception_ptr cause() const noexcept;
@@ -114,12 +117,15 @@ class cancel_node final : public context_state, public timer_entry, private time
   void leave_parent() noexcept;
   /// Is done from now on, unless it was: then false. If there is somebody to tell, or a child, it
   /// joins `marked`, with marking_ locked. Its parent's m_ is held, or a reference to it.
-  bool mark(errc error, const std::exception_ptr& cause, marked_nodes& marked) noexcept;
+  bool mark(errc error, const std::exception_ptr& cause, origin from,
+            marked_nodes& marked) noexcept;
   /// Marks some of those right below, and takes them out; false when there are none left.
   bool mark_some_children(errc error, const std::exception_ptr& cause,
                           marked_nodes& marked) noexcept;
   /// Wakes those who wait for it, and so on; without any lock.
   void tell() noexcept;
+  /// A std::system_error of error(), the same for all who ask.
+  [[nodiscard]] std::exception_ptr plain_cause() const noexcept;
   void link_child(cancel_node& child) noexcept;    // m_ held
   void unlink_child(cancel_node& child) noexcept;  // m_ held
 
@@ -129,7 +135,9 @@ class cancel_node final : public context_state, public timer_entry, private time
   bool is_waited_for_ = false;  // there was somebody to wake when it was marked
   bool linked_ = false;         // guarded by up_->m_, as next_ and prev_ are
   bool abandoned_ = false;      // by the timer queue, before finish()
+  bool from_above_ = false;
   std::exception_ptr cause_;
+  mutable std::exception_ptr plain_cause_;  // if there is no other
   cancel_node* first_child_ = nullptr;
   std::vector<std::shared_ptr<after_callback>> callbacks_;
   std::optional<std::stop_source> stop_source_;

@@ -88,13 +88,24 @@ class timer_state final : public shared_object, public timer_entry, private time
 
   timer_entry::deferred* abandon() override { return f_ ? &dropped_ : nullptr; }
 
-  void finish() override {
-    const auto self = ref<timer_state>::adopt(this);
+  /// What fires: the task takes over the queue's reference. So all that is the user's, the copy of
+  /// f_ that it calls and the ends of both, is in that task, and may wait.
+  struct call {
+    ref<timer_state> timer;
+    void operator()() const {
+      auto& shared = timer->f_;
+      // Nobody can start it again if this is the last reference.
+      const std::function<void()> f = timer->held_once() ? std::move(shared) : shared;
+      f();
+    }
+  };
+
+  void finish() noexcept override {
+    call job{ref<timer_state>::adopt(this)};
     try {
-      std::function<void()> f = f_;  // here: it is the user's code, which no lock may be held over
-      (void)start_callback(f);       // or its runtime ends, and nothing is called
+      (void)start_callback(job);  // or its runtime ends, and nothing is called
     } catch (const std::bad_alloc&) {
-      f_();  // as what a context calls
+      job();  // as what a context calls
     }
   }
 
@@ -110,7 +121,7 @@ class timer_state final : public shared_object, public timer_entry, private time
   ref<timer_queue> timers_;
   relaxed<time_ns> period_{0};  // written while not in a queue
   dropped dropped_{*this};
-  const std::function<void()> f_;
+  std::function<void()> f_;  // constant, until the last reference takes it
 };
 
 timer_handle::timer_handle(nanoseconds first, nanoseconds period, std::function<void()> f)

@@ -25,6 +25,19 @@ class shared_object {
     // Ordering: acq_rel; every holder's last use happens before the destruction.
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
+  /// The same, but not of the last reference: then false, and the caller has it still.
+  [[nodiscard]] bool release_unless_last() const noexcept {
+    // Ordering: relaxed; only a hint for the first attempt, the exchange below decides.
+    std::uint32_t n = refs_.load(std::memory_order_relaxed);
+    while (n != 1) {
+      // Ordering: release; pairs with the acquire of whoever drops the last: our use is over.
+      if (refs_.compare_exchange_weak(n, n - 1, std::memory_order_release,
+                                      std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+    return false;
+  }
   /// Takes a reference unless the last one is already gone: how a parent or a timer, which hold
   /// none, get hold of an object that may be on its way out.
   [[nodiscard]] bool try_retain() const noexcept {
