@@ -68,6 +68,33 @@ TEST(channel_batch, a_cancelled_batch_says_how_much_was_sent) {
   EXPECT_TRUE(values[4]);
 }
 
+TEST(channel_batch, what_has_to_be_converted_and_was_not_sent_is_its_owners) {
+  channel<std::shared_ptr<int>> ch{1};
+  std::vector<std::shared_ptr<int>> same;
+  for (int i = 0; i < 3; ++i) same.push_back(std::make_shared<int>(i));
+  std::list<std::shared_ptr<const int>> other(same.begin(), same.end());
+  channel<std::shared_ptr<const void>> converted{1};
+  auto [ctx, cancel] = soon();
+  EXPECT_EQ(converted.send_many(ctx, std::move(other)), 1U);
+  for (const auto& p : other) EXPECT_TRUE(p);  // NOLINT: by contract
+  EXPECT_EQ(ch.send_many(soon().ctx, std::move(same)), 1U);
+  EXPECT_FALSE(same[0]);  // NOLINT: by contract
+  EXPECT_TRUE(same[1]);
+}
+
+TEST(channel_batch, a_view_may_make_what_can_only_be_moved) {
+  channel<std::unique_ptr<int>> ch{4};
+  const auto made = std::views::transform([](int i) { return std::make_unique<int>(i); });
+  EXPECT_EQ(ch.send_many(std::views::iota(0, 3) | made), 3U);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(**ch.receive(), i);
+  std::vector<std::unique_ptr<int>> some;
+  some.push_back(std::make_unique<int>(7));
+  const auto moving = std::ranges::subrange(std::make_move_iterator(some.begin()),
+                                            std::make_move_iterator(some.end()));
+  EXPECT_EQ(ch.send_many(moving), 1U);
+  EXPECT_EQ(**ch.receive(), 7);
+}
+
 WEIR_RULE(channel_batches, receivers_that_wait_and_a_buffer_that_fills_get_all_in_order) {
   // More than is moved under one lock, through every kind of capacity.
   for (const int capacity : {0, 1, 3, 64, 1000}) {

@@ -216,4 +216,94 @@ WEIR_RULE(throwing_move, a_task_group_that_could_not_start_a_function_does_not_w
   });
 }
 
+WEIR_RULE(throwing_move, cases_of_one_value_send_it_once) {
+  const channel<brittle> full{1};
+  const channel<brittle> open{1};
+  full.send(brittle(0));
+  brittle mine(4);
+  EXPECT_EQ(select(on_send(full, std::move(mine)), on_send(open, std::move(mine))), 1U);
+  EXPECT_EQ(mine.value, -1);  // NOLINT: by contract
+  EXPECT_EQ(open.receive()->value, 4);
+  mine = brittle(5);
+  EXPECT_EQ(select(on_send(full, std::move(mine)), on_send(full, std::move(mine)), otherwise()),
+            2U);
+  EXPECT_EQ(mine.value, 5);
+}
+
+WEIR_RULE(throwing_move, cases_of_one_value_wait_for_whoever_takes_it) {
+  const channel<brittle> a;
+  const channel<brittle> b;
+  crew_.spawn([=] { EXPECT_EQ(b.receive()->value, 4); });
+  brittle mine(4);
+  EXPECT_EQ(select(on_send(a, std::move(mine)), on_send(b, std::move(mine))), 1U);
+  EXPECT_EQ(mine.value, -1);  // NOLINT: by contract
+  crew_.join();
+}
+
+WEIR_RULE(throwing_move, a_callback_finds_what_was_not_sent_with_its_owner) {
+  const channel<brittle> full;
+  brittle mine(4);
+  int seen = 0;
+  select(on_send(full, std::move(mine)), otherwise([&] {
+           seen = std::exchange(mine.value, 9);  // NOLINT: by contract
+         }));
+  EXPECT_EQ(seen, 4);
+  EXPECT_EQ(mine.value, 9) << "it keeps what the callback has put there";
+}
+
+/// Can be moved, by a copy of the name, and not assigned.
+struct labelled {
+  const std::string name;
+  std::vector<int> data;
+};
+
+WEIR_RULE(throwing_move, what_cannot_be_assigned_comes_back_from_a_select) {
+  const channel<labelled> ch;
+  labelled mine{"mine", {1, 2, 3}};
+  select(on_send(ch, std::move(mine)), otherwise());
+  EXPECT_EQ(mine.data.size(), 3U);  // NOLINT: by contract
+  ch.close();
+  try {
+    select(on_send(ch, std::move(mine)), after(1h));
+    ADD_FAILURE() << "the channel is closed";
+  } catch (const channel_closed&) {
+    EXPECT_EQ(mine.data.size(), 3U) << "before anybody looks";
+  }
+}
+
+/// An output iterator that takes nothing.
+struct refusing {
+  using difference_type = std::ptrdiff_t;
+  refusing& operator*() { return *this; }
+  refusing& operator++() { return *this; }
+  refusing operator++(int) { return *this; }
+  refusing& operator=(brittle&& /*item*/) { throw std::runtime_error("refused"); }
+};
+
+WEIR_RULE(throwing_move, what_an_output_refuses_goes_back_without_a_move) {
+  const channel<brittle> ch{1};
+  ch.send(brittle(7));
+  brittle::countdown = 1;
+  EXPECT_THROW(ch.receive_many(refusing(), 3), std::runtime_error);
+  brittle::countdown = -1;
+  EXPECT_EQ(ch.try_receive()->value, 7);
+}
+
+TEST(throwing_move_death, of_what_cannot_be_assigned_on_its_way_back) {
+  static int moves = 0;
+  struct stubborn {
+    stubborn() = default;
+    stubborn(stubborn&& /*other*/) {  // NOLINT: that it throws is the point
+      if (++moves == 2) throw std::runtime_error("the way back");
+    }
+  };
+  EXPECT_EXIT(
+      {
+        std::set_terminate([] { std::_Exit(7); });
+        stubborn mine;
+        (void)channel<stubborn>().try_send(std::move(mine));
+      },
+      testing::ExitedWithCode(7), "^$");
+}
+
 }  // namespace

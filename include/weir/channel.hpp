@@ -24,8 +24,9 @@
 //
 // T need only be movable. If its move may throw, elements are kept behind a pointer, so that no
 // move runs under a lock. A send that throws has sent nothing; a receive that throws has put its
-// element back, to be received next. (Only a move back to the owner, of a value that was not sent,
-// has nowhere to put it if it throws.)
+// element back, to be received next. (Two can not be kept: what goes back to its owner, as it was
+// not sent, if that move throws, which for a T that cannot be assigned ends the program; and what
+// goes back to a channel that has no room for it any more, if there is no memory for that.)
 
 #include <algorithm>
 #include <concepts>
@@ -132,8 +133,10 @@ class sending {
   }
 
   /// Sends each element of a range, in order, waiting as send() does. Elements of an rvalue range
-  /// are moved from as they are delivered. Returns how many were. Arrays (vectors, spans) of plain
-  /// data, or that are moved from, take one lock, and one look at a context, for some 64.
+  /// are moved from as they are delivered, if they are of type T; those that have to be converted
+  /// are copied. (What a view makes as it goes is lost if it is not sent.) Returns how many were
+  /// sent. Arrays (vectors, spans) of plain data, or that are moved from, take one lock, and one
+  /// look at a context, for some 64.
   template <std::ranges::input_range R>
   std::size_t send_many(R&& range) const {
     return push_many(std::forward<R>(range), {});
@@ -181,14 +184,7 @@ class sending {
       std::size_t sent = 0;
       for (auto&& item : range) {
         if (how.until != nullptr && how.until->cancelled()) break;
-        const bool delivered = [&] {
-          if constexpr (copies) {
-            return push(T(item), how);
-          } else {
-            return push(std::move(item), how);
-          }
-        }();
-        if (!delivered) break;
+        if (!push(to_be_sent<T, std::ranges::range_reference_t<R>, copies>(item), how)) break;
         ++sent;
       }
       return sent;
@@ -281,7 +277,8 @@ class receiving {
  private:
   channel_state<T>* core() const noexcept { return static_cast<const Self*>(this)->state(); }
 
-  transfer pull(std::optional<T>& item, patience how) const {
+  template <class Item>
+  transfer pull(std::optional<Item>& item, patience how) const {
     if (auto* s = core()) return s->receive(item, how);
     if (how.block) wait_for_nothing(how.until, nil_receive_wait);
     return transfer::would_block;
@@ -306,17 +303,17 @@ class receiving {
 
   template <class Out>
   std::size_t pull_one(Out& out, patience how) const {
-    std::optional<T> item;
+    std::optional<element_of<T>> item;  // in its box, if any, until `out` has it
     (void)pull(item, how);
     return deliver(out, item);
   }
   template <class Out>
-  std::size_t deliver(Out& out, std::optional<T>& item) const {
+  std::size_t deliver(Out& out, std::optional<element_of<T>>& item) const {
     if (!item) return 0;
     try {
-      *out++ = std::move(*item);
+      *out++ = std::move(value_in<T>(*item));
     } catch (...) {
-      core()->put_back(std::move(*item));
+      core()->put_back(*item);
       throw;
     }
     return 1;
@@ -326,7 +323,7 @@ class receiving {
   template <class Out>
   std::size_t pull_some(Out& out, std::size_t wanted, patience how) const {
     taken_items<T> items;
-    std::optional<T> one;
+    std::optional<T> one;  // (of those that have no box)
     core()->receive_some(items, wanted, one, how);
     const std::size_t n = items.size();
     if (n == 0) return deliver(out, one);

@@ -44,7 +44,9 @@ template <class Ch, class F = detail::do_nothing>
 
 /// Ready when `ch` can take a value. An lvalue is copied (a move-only one is moved from if this
 /// case is chosen); an rvalue is moved from only if this case is chosen, and is its owner's
-/// otherwise.
+/// otherwise. Several cases may stand for one such value: whichever is chosen has it. What is not
+/// copied must outlive the case: make that in the call of select(), or of something that has a
+/// name. (A select_case takes the value over.)
 template <class Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_send(Ch&& ch, const detail::value_type_of<Ch>& v, F f = {})
   requires std::copy_constructible<detail::value_type_of<Ch>>
@@ -53,21 +55,25 @@ template <class Ch, class F = detail::do_nothing>
   return detail::make_send_case(std::forward<Ch>(ch), detail::owned_value<T>{v}, std::move(f));
 }
 template <class Ch, class F = detail::do_nothing>
-[[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>& v, F f = {})
+[[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>& v WEIR_OUTLIVES_RESULT, F f = {})
   requires(!std::copy_constructible<detail::value_type_of<Ch>>)
 {
   using T = detail::value_type_of<Ch>;
   return detail::make_send_case(std::forward<Ch>(ch), detail::borrowed_value<T>{&v}, std::move(f));
 }
 template <class Ch, class F = detail::do_nothing>
-[[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>&& v, F f = {}) {
+[[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>&& v, F f = {})
+  requires std::is_trivially_copyable_v<detail::value_type_of<Ch>>
+{
   using T = detail::value_type_of<Ch>;
-  if constexpr (std::is_trivially_copyable_v<T>) {
-    return detail::make_send_case(std::forward<Ch>(ch), detail::owned_value<T>{v}, std::move(f));
-  } else {
-    return detail::make_send_case(std::forward<Ch>(ch), detail::borrowed_value<T>{&v},
-                                  std::move(f));
-  }
+  return detail::make_send_case(std::forward<Ch>(ch), detail::owned_value<T>{v}, std::move(f));
+}
+template <class Ch, class F = detail::do_nothing>
+[[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>&& v WEIR_OUTLIVES_RESULT, F f = {})
+  requires(!std::is_trivially_copyable_v<detail::value_type_of<Ch>>)
+{
+  using T = detail::value_type_of<Ch>;
+  return detail::make_send_case(std::forward<Ch>(ch), detail::borrowed_value<T>{&v}, std::move(f));
 }
 
 /// Ready when ctx is done.
@@ -108,6 +114,7 @@ std::size_t select(Cases&&... cases) {
   }
   if (!decided) {
     detail::interruption_point("select");
+    const detail::boxed_values boxes(cases...);
     const std::array<detail::select_record, sizeof...(Cases)> records{cases.record()...};
     chosen = detail::select_records(records);
   }

@@ -22,6 +22,15 @@ template <class T>
 using element_of =
     std::conditional_t<std::is_nothrow_move_constructible_v<T>, T, std::unique_ptr<T>>;
 
+template <class T>
+[[nodiscard]] T& value_in(element_of<T>& element) noexcept {
+  if constexpr (std::is_same_v<element_of<T>, T>) {
+    return element;
+  } else {
+    return *element;
+  }
+}
+
 /// A range that is an array of T, which can go into the channel under its lock: moving an element
 /// does not throw, and a copy is nothing that its type would notice.
 template <class R, class T, bool Copies>
@@ -34,6 +43,27 @@ concept goes_in_one_piece =
                    std::remove_const_t<std::remove_reference_t<std::ranges::range_reference_t<R>>>,
                    T>
          : std::same_as<std::remove_reference_t<std::ranges::range_reference_t<R>>, T>);
+
+/// What to send for `item`, which a range gave as a Ref: itself, to be moved from if it is sent, if
+/// that is a T and is the range's own or nobody's; else a copy.
+template <class T, class Ref, bool Copies>
+[[nodiscard]] decltype(auto) to_be_sent(std::remove_reference_t<Ref>& item) {
+  using element = std::remove_reference_t<Ref>;
+  constexpr bool made_for_us = !std::is_reference_v<Ref> && !std::is_const_v<element>;
+  if constexpr (std::is_same_v<element, T> &&
+                (!Copies || made_for_us || std::is_rvalue_reference_v<Ref>)) {
+    return std::move(item);
+  } else if constexpr (made_for_us) {
+    return T(std::move(item));
+  } else if constexpr (Copies) {
+    return T(item);
+  } else {
+    static_assert(std::is_constructible_v<T, const element&>,
+                  "send_many: what has to be converted is copied, not moved from, for it would be "
+                  "lost if it were not sent");
+    return T(std::as_const(item));
+  }
+}
 
 /// An output iterator that does nothing but keep what it gets: it can not see that those behind it
 /// have left the channel already.

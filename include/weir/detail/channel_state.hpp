@@ -84,6 +84,14 @@ class channel_state final : public channel_core {
     }
   }
 
+  /// The same, in its box.
+  transfer receive(std::optional<element>& out, patience how)
+    requires(!std::is_same_v<element, T>)
+  {
+    lock_before("receive from a channel");
+    return receive_locked(&out, how);
+  }
+
   /// Sends the first of the n > 0 at `from`, as send() does, or as many as there is room for, under
   /// one lock. Of const ones it sends copies. Returns how many; 0, and why, if that is none.
   template <class From>
@@ -175,20 +183,14 @@ class channel_state final : public channel_core {
   /// To be received next, in this order: somebody could not keep them.
   void put_back(taken_items<T>& items) { channel_core::put_back(&items.front(), items.size()); }
   /// The same of one.
-  void put_back(T&& v) {
-    if constexpr (std::is_same_v<element, T>) {
-      channel_core::put_back(&v);
-    } else {
-      auto box = std::make_unique<T>(std::move(v));
-      channel_core::put_back(&box);
-    }
-  }
+  void put_back(element& e) { channel_core::put_back(&e); }
 
   /// To its owner: a value that was moved from to be sent, and was not.
-  static void give_back(T& v, T&& value) {
+  static void give_back(T& v, T&& value) noexcept(!std::is_move_assignable_v<T>) {
     if constexpr (std::is_move_assignable_v<T>) {
       v = std::move(value);
     } else {
+      // (noexcept: its owner is about to end what would not exist if this throws.)
       std::destroy_at(&v);
       std::construct_at(&v, std::move(value));
     }

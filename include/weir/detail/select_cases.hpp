@@ -17,6 +17,13 @@
 #include "../channel.hpp"
 #include "../context.hpp"
 
+/// Of a parameter that the result refers to: a compiler that knows it warns of a temporary.
+#if defined(__clang__)
+#define WEIR_OUTLIVES_RESULT [[clang::lifetimebound]]
+#else
+#define WEIR_OUTLIVES_RESULT
+#endif
+
 namespace weir::detail {
 
 enum class case_kind { receive, send, done, timeout, otherwise };
@@ -152,17 +159,25 @@ class send_case {
   using T = typename Channel::value_type;
   static constexpr bool boxed = !std::is_same_v<element_of<T>, T>;
   static constexpr bool borrowed = std::is_same_v<Value, borrowed_value<T>>;
+  using box = std::conditional_t<boxed, std::unique_ptr<T>, std::monostate>;
 
  public:
   static constexpr auto role = boxed ? case_role::other : case_role::channel;
 
+  send_case(send_case&& other) noexcept(
+      std::is_nothrow_move_constructible_v<T>&& std::is_nothrow_move_constructible_v<F>) = default;
   send_case(Channel ch, Value value, F f)
       : channel_(std::move(ch)), value_(std::move(value)), f_(std::move(f)) {}
+  /// A value whose move may throw goes into a box first, see boxed_values. That is its owner's.
+  static constexpr bool lends_box = boxed && borrowed;
+
   [[nodiscard]] select_record record() {
     T* value = unsent_value();
     if constexpr (boxed) {
-      if (!box_) box_ = std::make_unique<T>(std::move(*value));
-      return {.kind = case_kind::send, .core = channel_.get(), .element = &box_};
+      box* used = &box_;
+      if constexpr (lends_box) used = shared_box_ != nullptr ? shared_box_ : used;
+      if (!*used) *used = std::make_unique<T>(std::move(*value));
+      return {.kind = case_kind::send, .core = channel_.get(), .element = used};
     } else {
       return {.kind = case_kind::send, .core = channel_.get(), .element = value};
     }
@@ -185,14 +200,30 @@ class send_case {
     return result;
   }
 
-  send_case(send_case&& other) noexcept(
-      std::is_nothrow_move_constructible_v<T>&& std::is_nothrow_move_constructible_v<F>) = default;
-  ~send_case() {
-    if constexpr (boxed && borrowed && std::is_move_assignable_v<T>) {
-      try {
-        if (box_) value_.get() = std::move(*box_);  // not chosen: its owner's
-      } catch (...) {  // NOLINT: there is nowhere else to put it; see channel.hpp
-      }
+  /// See boxed_values: if both are to send the same object, this one uses the other's box.
+  template <class Other>
+  void share_box_of(Other& other) noexcept
+    requires lends_box
+  {
+    if constexpr (requires { other.box_for(value_.get()); }) {
+      if (shared_box_ == nullptr) shared_box_ = other.box_for(value_.get());
+    }
+  }
+  template <std::same_as<T> U>
+  [[nodiscard]] box* box_for(const U& value) noexcept
+    requires lends_box
+  {
+    return shared_box_ == nullptr && &value_.get() == &value ? &box_ : nullptr;
+  }
+  /// What was not sent is its owner's again.
+  void unbox() noexcept
+    requires lends_box
+  {
+    shared_box_ = nullptr;
+    const box unsent = std::move(box_);
+    try {
+      if (unsent) channel_state<T>::give_back(value_.get(), std::move(*unsent));
+    } catch (...) {  // NOLINT: there is nowhere else to put it; see channel.hpp
     }
   }
 
@@ -204,7 +235,7 @@ class send_case {
     if (spent_) throw_case_spent();
     return &value_.get();
   }
-  /// From where it is: a select that chose another case may have put it into its box.
+  /// From where it is: a select that threw may have left it in its box.
   owned_value<T> take_value() {
     if constexpr (boxed) {
       if (box_) return {std::move(*std::exchange(box_, nullptr))};
@@ -214,8 +245,9 @@ class send_case {
 
   Channel channel_;
   Value value_;
-  std::conditional_t<boxed, std::unique_ptr<T>, std::monostate> box_{};
-  bool spent_ = false;  // its value has been sent
+  box box_{};
+  std::conditional_t<lends_box, box*, std::monostate> shared_box_{};  // an earlier case's, if any
+  bool spent_ = false;                                                // its value has been sent
   F f_;
 };
 
@@ -274,6 +306,51 @@ inline constexpr case_role role_of = [] {
     return case_role::other;
   }
 }();
+
+template <class C>
+inline constexpr bool lends_box = [] {
+  if constexpr (requires { C::lends_box; }) {
+    return C::lends_box;
+  } else {
+    return false;
+  }
+}();
+
+/// From the making of the cases' records to the decision: where values stand in boxes. Cases of the
+/// same object have one box, which any of them may send; and what none has sent is back with its
+/// owner before a callback, or whoever catches what select() throws, looks at it.
+template <class... Cases>
+class boxed_values {
+ public:
+  explicit boxed_values(Cases&... cases) noexcept : cases_(cases...) {
+    if constexpr (any) share(cases...);
+  }
+  ~boxed_values() {
+    if constexpr (any) std::apply([](auto&... cases) { (unbox(cases), ...); }, cases_);
+  }
+  boxed_values(const boxed_values&) = delete;
+  boxed_values& operator=(const boxed_values&) = delete;
+
+ private:
+  static constexpr bool any = (lends_box<Cases> || ...);
+
+  static void share() noexcept {}
+  template <class First, class... Later>
+  static void share(First& first, Later&... later) noexcept {
+    (share_box(first, later), ...);
+    share(later...);
+  }
+  template <class First, class Later>
+  static void share_box(First& first, Later& later) noexcept {
+    if constexpr (lends_box<Later>) later.share_box_of(first);
+  }
+  template <class Case>
+  static void unbox(Case& c) noexcept {
+    if constexpr (lends_box<Case>) c.unbox();
+  }
+
+  std::tuple<Cases&...> cases_;
+};
 
 /// How many of some cases have a role, and which is the first.
 template <case_role Role, class... Cases>
