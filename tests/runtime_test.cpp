@@ -66,6 +66,8 @@ TEST(run_test, gives_the_result_or_the_exception) {
   EXPECT_THROW(run([]() -> int { throw std::out_of_range("x"); }), std::out_of_range);
   int there = 0;
   EXPECT_EQ(&run([&]() -> int& { return there; }), &there);
+  int&& taken = run([&]() -> int&& { return std::move(there); });
+  EXPECT_EQ(&taken, &there);
   EXPECT_EQ(run([] { return run([] { return this_task::id(); }) == this_task::id(); }), true);
   EXPECT_EQ(*run([] { return std::make_unique<int>(4); }), 4);
 }

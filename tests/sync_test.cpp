@@ -2,6 +2,9 @@
 // wait_group (rules 79 to 86 of docs/semantics.md), mutex, semaphore, once, task_group.
 #include "support.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <limits>
 #include <mutex>
 
@@ -68,6 +71,34 @@ WEIR_RULE(sync_test, r54_what_happened_before_done_is_visible_after_wait) {
     ASSERT_EQ(a + b, 2);
     crew_.join();
   }
+}
+
+WEIR_RULE(sync_test, a_once_whose_function_ends_its_last_handle_lives_until_it_has_ended) {
+  crew_.run([] {
+    auto last = std::make_unique<once>();
+    int calls = 0;
+    last->call([&] {
+      last.reset();
+      ++calls;
+    });
+    EXPECT_EQ(calls, 1);
+  });
+}
+
+TEST(task_group_test, ends_in_a_forked_child_without_waiting) {
+  if (!forked_child_may_allocate) GTEST_SKIP() << "AddressSanitizer: the child could hang";
+  const channel<int> hold;
+  std::optional<task_group> group(std::in_place);
+  group->go([=] { (void)hold.receive(); });
+  const pid_t child = fork();
+  if (child == 0) {
+    group.reset();
+    _exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  hold.close();
 }
 
 WEIR_RULE(sync_test, every_wait_with_a_context_gives_up_when_it_is_done) {

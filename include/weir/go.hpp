@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -80,7 +81,8 @@ auto through_thunk(F& f, Call call) -> std::invoke_result_t<F&> {
           if constexpr (is_void) {
             self.f();
           } else if constexpr (std::is_reference_v<R>) {
-            self.result.emplace(&self.f());
+            auto&& r = self.f();
+            self.result.emplace(std::addressof(r));
           } else {
             self.result.emplace(self.f());
           }

@@ -2,7 +2,8 @@
 #pragma once
 // wait_group, mutex, semaphore, once: for tasks and threads alike. All are handles: copies name the
 // same thing. All serve waiters in order of arrival. A wait that takes a context returns false when
-// the context is done first, and looks at it before anything else.
+// the context is done first, and looks at it before anything else. What was moved from names
+// nothing: it may only be assigned to and destroyed.
 //
 //   weir::wait_group done;
 //   for (auto& part : parts) done.go([&] { work(part); });
@@ -124,7 +125,7 @@ class once {
     detail::check_callable(f, "once::call");
     if (!begin()) return;
     struct ender {
-      const once& o;
+      const once o;  // f may end the last other handle
       ~ender() { o.end(); }
     } e{*this};
     f();

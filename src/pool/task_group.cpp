@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "runtime/process.hpp"
 #include "weir/channel.hpp"
 #include "weir/sync.hpp"
 
@@ -102,7 +103,10 @@ task_group::task_group(const context& parent, task_group_options options)
     : state_(std::make_shared<detail::task_group_state>(with_cancel(parent),
                                                         detail::checked_limit(options.limit))) {}
 
-task_group::~task_group() { state_->running.wait(); }
+task_group::~task_group() {
+  // (In a forked child there is nobody to wait for: its tasks are the parent's.)
+  if (!detail::forked()) state_->running.wait();
+}
 
 void task_group::wait() {
   state_->running.wait();
