@@ -262,7 +262,7 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   check_alive(j, own);
   job_list dropped;
   if (may_wait && options_.when_full == when_full::drop_oldest) dropped = make_room(j);
-  if (has_room(j)) {
+  if (has_room(j) || (!dropped.empty() && is_affordable(j))) {
     enqueue(*given.detach());
     const todo rest = settle(wakes);
     // The job may end this pool while we are at it.
@@ -280,10 +280,12 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   return taken;
 }
 
-/// Takes the jobs that have waited longest out of the queue until j fits. The lock is held.
+/// Takes the jobs that have waited longest out of the queue until j fits: one for its place, even
+/// if there are more than places (those that wait for another attempt keep theirs), and as many as
+/// its cost needs. The lock is held.
 job_list pool_core::make_room(const job& j) noexcept {
   job_list dropped;
-  while (!has_room(j) && depth_ > 0) {
+  while (depth_ > 0 && !has_room(j) && (dropped.empty() || !is_affordable(j))) {
     job* oldest = nullptr;
     for (const job_list* list : queues()) {
       job* const first = list->front();

@@ -216,6 +216,7 @@ class pool_core : public shared_object {
   [[nodiscard]] std::int64_t places_used() const noexcept {  // P7
     return depth_ + in_handfuls_ + retrying_count_;
   }
+  [[nodiscard]] bool is_affordable(const job& j) const noexcept;
   [[nodiscard]] bool has_room(const job& j) const noexcept;
   [[nodiscard]] bool nothing_queued() const noexcept { return depth_ == 0 && retrying_count_ == 0; }
   [[nodiscard]] bool drained() const noexcept;

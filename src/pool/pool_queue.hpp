@@ -30,9 +30,12 @@ inline bool pool_core::may_start(const job& j) const noexcept {
          (!held_ || running_count_ <= inside_);
 }
 
+inline bool pool_core::is_affordable(const job& j) const noexcept {
+  return j.is_free || fits(queued_cost_, j.cost, options_.queue_cost);
+}
+
 inline bool pool_core::has_room(const job& j) const noexcept {
-  if (waiting_submitters_ > 0) return false;
-  if (!j.is_free && !fits(queued_cost_, j.cost, options_.queue_cost)) return false;
+  if (waiting_submitters_ > 0 || !is_affordable(j)) return false;
   // A hand that is free, or about to be, takes a job out of the queue at once.
   const bool hands_may_start = !paused_ && depth_ <= starting_ && may_start(j);
   const std::int64_t hands = hands_may_start ? idle_count_ + starting_ +

@@ -146,12 +146,25 @@ transfer coroutine_transfer::finish() noexcept {
 
 // ---- handing over to an executor ----------------------------------------------------------------
 
+namespace {
+
+/// The current task, or thread, as long as it does not wait.
+[[nodiscard]] const void* strand_here() noexcept {
+  static thread_local const char of_thread = 0;
+  const task* const t = carrier::current_task();
+  return t != nullptr ? static_cast<const void*>(t) : &of_thread;
+}
+
+}  // namespace
+
 /// Shared by the resumption, the awaiter, and who hands over. The first change of `state` decides
 /// what is done with `waiting`, whose expect() needs exactly one answer.
 struct resumption::handover {
   enum : int { begun, suspended, called, dropped, abandoned };
   std::atomic<int> state{begun};
   std::atomic<int> holders{3};
+  const void* const by = strand_here();  // who hands it over
+  bool goes_on = false;                  // called by whom it was handed over; only they look at it
   std::coroutine_handle<> h;
   suspension waiting;
 
@@ -166,11 +179,14 @@ struct resumption::handover {
 };
 
 void resumption::resume(handover* shared) {
-  const bool gone = shared->change(handover::called) == handover::abandoned;
+  const int before = shared->change(handover::called);
+  const bool gone = before == handover::abandoned;
+  const bool here = before == handover::begun && shared->by == strand_here();
+  if (here) shared->goes_on = true;
   const std::coroutine_handle<> h = shared->h;
   if (!gone) shared->waiting.forget();
   shared->release();
-  if (!gone) h.resume();
+  if (!gone && !here) h.resume();
 }
 
 void resumption::drop(handover* shared) noexcept {
@@ -210,8 +226,9 @@ bool handover_wait::handed_over(resumption::handover* shared) noexcept {
       found, resumption::handover::suspended, std::memory_order_acq_rel, std::memory_order_acquire);
   const bool dropped = !suspended && found == resumption::handover::dropped;
   if (dropped) shared->waiting.forget();
+  const bool goes_on = dropped || (!suspended && shared->goes_on);
   shared->release();
-  return !dropped;
+  return !goes_on;
 }
 
 void handover_wait::finish() {

@@ -96,4 +96,19 @@ WEIR_RULE(pool_coroutine_test, one_that_the_pool_does_not_take_or_run_is_told) {
   });
 }
 
+detached often(const pool<>& p, int times, channel<int> out) {
+  for (int i = 0; i < times; ++i) co_await p.schedule();
+  out.send(times);
+}
+
+TEST(pool_coroutine, one_that_schedules_itself_again_and_again_on_a_full_pool_needs_no_stack) {
+  constexpr int times = 50'000;
+  for (const host h : {host::tasks, host::threads}) {
+    const pool p{{.workers = 1, .queue = 0, .host = h}};
+    const channel<int> out{1};
+    often(p, times, out);
+    EXPECT_EQ(out.receive(), times);
+  }
+}
+
 }  // namespace

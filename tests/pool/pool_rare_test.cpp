@@ -228,6 +228,33 @@ WEIR_RULE(pool_rare_test, what_drop_oldest_drops_says_so_also_if_that_made_no_ro
   });
 }
 
+WEIR_RULE(pool_rare_test, drop_oldest_drops_one_for_one_also_if_retries_have_all_the_places) {
+  crew_.run([] {
+    const pool p{{.workers = 1, .queue = 2, .when_full = when_full::drop_oldest}};
+    const channel<int> begun;
+    const channel<int> open;
+    const retry_policy tomorrow{.attempts = 2, .first = 24h, .max = 24h};
+    p.post({.retry = tomorrow}, [=] {
+      begun.send(1);
+      (void)open.receive();
+      fail();
+    });
+    (void)begun.receive();
+    p.pause();
+    auto first = p.submit([] {});
+    auto second = p.submit([] {});
+    open.close();
+    while (p.stats().retried == 0) yield();
+    auto third = p.submit([] {});
+    EXPECT_EQ(p.stats().dropped, 1U);
+    p.resume();
+    EXPECT_THROW(first.get(), std::system_error);
+    second.get();
+    third.get();
+    (void)p.stop();
+  });
+}
+
 WEIR_RULE(pool_rare_test, a_wait_with_a_context_ends_with_it_also_for_a_job_that_has_its_own) {
   crew_.run([] {
     const pool p{{.workers = 1}};

@@ -117,8 +117,11 @@ class coroutine_group_wait {
   coroutine_wait wait_;
 };
 
-/// How executors take a coroutine: a callable that resumes it, once, where it is called. One that
-/// goes without having been called lets it go on with errc::dropped, on a task. Movable only.
+/// How executors take a coroutine: a callable that resumes it, once, where it is called: calls after
+/// the first do nothing. (An executor that calls it before it returns to who submits it, as a full
+/// pool may, does not resume it there: it goes on where it was, or a loop of them would use up any
+/// stack.) One that goes without having been called lets it go on with errc::dropped, on a task.
+/// Movable only.
 class resumption {
  public:
   struct handover;  // what it shares with the awaiter
@@ -126,7 +129,9 @@ class resumption {
   resumption(resumption&& other) noexcept : shared_(std::exchange(other.shared_, nullptr)) {}
   resumption& operator=(resumption&&) = delete;
   ~resumption() { drop(); }
-  void operator()() { resume(std::exchange(shared_, nullptr)); }
+  void operator()() {
+    if (shared_ != nullptr) resume(std::exchange(shared_, nullptr));
+  }
   /// As its destruction.
   void drop() noexcept {
     if (shared_ != nullptr) drop(std::exchange(shared_, nullptr));
@@ -170,7 +175,7 @@ class handover_wait {
  private:
   [[nodiscard]] resumption::handover* begin(std::coroutine_handle<> h);
   void give_up(resumption::handover* shared) noexcept;
-  /// Whether it is suspended; then *this may be gone.
+  /// Whether it is suspended, or has been resumed elsewhere; then *this may be gone.
   [[nodiscard]] static bool handed_over(resumption::handover* shared) noexcept;
   resumption::handover* shared_ = nullptr;  // while it waits
 };
