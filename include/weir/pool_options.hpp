@@ -14,11 +14,11 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "detail/to_int64.hpp"
 #include "limit.hpp"
 
 namespace weir {
@@ -97,18 +97,14 @@ struct adaptive {
 class worker_count {
  public:
   worker_count() = default;
-  worker_count(std::integral auto n) : min_(clamped(n)), max_(min_) {}     // NOLINT: `.workers = 8`
+  worker_count(std::integral auto n)  // NOLINT: `.workers = 8`
+      : min_(detail::to_int64(n)), max_(min_) {}
   worker_count(adaptive a) : min_(a.min), max_(a.max), adaptive_(true) {}  // NOLINT: as above
   [[nodiscard]] std::int64_t min() const noexcept { return min_; }
   [[nodiscard]] std::int64_t max() const noexcept { return max_; }
   [[nodiscard]] bool is_adaptive() const noexcept { return adaptive_; }
 
  private:
-  static constexpr std::int64_t clamped(std::integral auto n) noexcept {
-    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-    const bool fits = n < 0 || static_cast<std::uint64_t>(n) <= static_cast<std::uint64_t>(most);
-    return fits ? static_cast<std::int64_t>(n) : most;
-  }
   std::int64_t min_ = 0;
   std::int64_t max_ = 0;
   bool adaptive_ = false;
