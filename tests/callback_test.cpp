@@ -90,7 +90,7 @@ TEST(callback_test, may_wait_as_its_captures_end_and_holds_up_no_timer) {
 TEST(callback_test, of_any_number_begin_after_cancel) {
   on_virtual_time([] {
     constexpr int many = 100;  // more than a task can start with go() before it steps back
-    int others = 0;
+    std::atomic<int> others{0};
     const wait_group ended;
     auto [ctx, cancel] = with_cancel(background());
     ended.add(many);
