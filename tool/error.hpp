@@ -41,4 +41,10 @@ class tool_error : public std::runtime_error {
   int status_;
 };
 
+/// The exception that is being handled, as one that says what and why; for a catch (...).
+[[nodiscard]] tool_error caught();
+
+/// Text for a terminal: control characters are shown as `?`, those beyond ASCII as well.
+[[nodiscard]] std::string printable(std::string_view text);
+
 }  // namespace weir::tool

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <exception>
-
 #include "error.hpp"
 #include "options.hpp"
 #include "run/run.hpp"
@@ -23,9 +21,9 @@ int run_tool(int argc, char** argv) {
 }
 
 /// The one place that prints what ends the tool. Where it cannot be printed, the status tells.
-int report(const char* text, int status) {
-  (void)write_all(STDERR_FILENO, fmt::format("weir: {}\n", text));
-  return status;
+int report(const tool_error& error) {
+  (void)write_all(STDERR_FILENO, fmt::format("weir: {}\n", printable(error.what())));
+  return error.status();
 }
 
 }  // namespace
@@ -33,9 +31,7 @@ int report(const char* text, int status) {
 int main(int argc, char** argv) {
   try {
     return run_tool(argc, argv);
-  } catch (const tool_error& e) {
-    return report(e.what(), e.status());
-  } catch (const std::exception& e) {
-    return report(e.what(), status_error);
+  } catch (...) {
+    return report(caught());
   }
 }

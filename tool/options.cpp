@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <stdexcept>
 #include <string_view>
 
 #include "error.hpp"
@@ -39,6 +41,7 @@ Exit status: 0 all jobs succeeded; 1-100 so many failed; 101 more failed; 125 we
 
   find . -name '*.jpg' | weir run -j 4 -- convert {} {}.png)";
 
+/// What was given, before it is checked.
 struct raw_options {
   std::string jobs;
   std::string grace;
@@ -57,8 +60,18 @@ std::optional<N> number(const std::string& text) {
   return value;
 }
 
+int default_jobs() {
+  try {
+    return std::min(default_carriers(), jobs_max);
+  } catch (const std::invalid_argument&) {
+    throw tool_error(
+        {"WEIR_CARRIERS",
+         fmt::format("'{}' is not a number of processors", std::getenv("WEIR_CARRIERS")),
+         "Set it to a number from 1 to 1024, or not at all"});
+  }
+}
+
 int checked_jobs(const std::string& text) {
-  if (text.empty()) return std::min(default_carriers(), jobs_max);
   const auto jobs = number<int>(text);
   if (!jobs || *jobs < 1 || *jobs > jobs_max) {
     throw tool_error({"--jobs",
@@ -69,7 +82,6 @@ int checked_jobs(const std::string& text) {
 }
 
 std::chrono::milliseconds checked_grace(const std::string& text) {
-  if (text.empty()) return run_options{}.grace;
   const auto seconds = number<double>(text);
   if (!seconds || !(*seconds >= 0) || *seconds > grace_max_seconds) {
     throw tool_error(
@@ -86,10 +98,12 @@ void describe(CLI::App& app, raw_options& raw) {
   app.prefix_command();
   app.set_help_flag("-h,--help", "Print this help");
   app.add_option("-j,--jobs", raw.jobs, "Jobs at once, 1 to 65536 (default: the usable CPUs)")
-      ->type_name("N");
+      ->type_name("N")
+      ->take_last();
   app.add_flag("-0,--null", raw.null, "Records of the input end with NUL, not with newline");
   app.add_option("--grace", raw.grace, "Seconds from SIGTERM to SIGKILL when stopping (default: 2)")
-      ->type_name("SECONDS");
+      ->type_name("SECONDS")
+      ->take_last();
   app.add_flag("-q,--quiet", raw.quiet, "No line on standard error for a job that failed");
   app.add_flag("--summary", raw.summary, "Print figures on standard error at the end");
 }
@@ -106,6 +120,13 @@ std::vector<std::string> command_of(const CLI::App& app) {
     throw tool_error({"run", "no command is given", "Say what to run, as in weir run -- echo {}"});
   }
   return command;
+}
+
+/// Was that option, which has a value, given? Throws if it was more than once.
+bool given(const CLI::App& app, const char* option) {
+  const std::size_t times = app.count(option);
+  if (times > 1) throw tool_error({option, "it is given more than once", "Give it once"});
+  return times == 1;
 }
 
 std::string help_of(const CLI::App& app) {
@@ -125,12 +146,16 @@ command_line parse_run(std::vector<std::string> arguments) {
     app.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
     return {std::nullopt, help_of(app)};
+  } catch (const CLI::ArgumentMismatch& e) {
+    const std::string_view text = e.what();  // "--jobs: 1 required N missing"
+    throw tool_error(
+        {text.substr(0, text.find(':')), "its value is missing", "See weir run --help"});
   } catch (const CLI::ParseError& e) {
     throw tool_error({"run", e.what(), "See weir run --help"});
   }
   run_options options;
-  options.jobs = checked_jobs(raw.jobs);
-  options.grace = checked_grace(raw.grace);
+  options.jobs = given(app, "--jobs") ? checked_jobs(raw.jobs) : default_jobs();
+  if (given(app, "--grace")) options.grace = checked_grace(raw.grace);
   options.ends = raw.null ? separator::null : separator::newline;
   options.quiet = raw.quiet;
   options.summary = raw.summary;

@@ -61,6 +61,10 @@ class Statuses(ToolTest):
                 (["-j", "0", "true"], "--jobs: '0'"), (["-j", "abc", "true"], "--jobs: 'abc'"),
                 (["-j", "65537", "true"], "--jobs: '65537'"), (["-j-3", "true"], "--jobs: '-3'"),
                 (["-j", "4x", "true"], "--jobs: '4x'"),
+                (["-j", "", "true"], "--jobs: ''"), (["--grace", "", "true"], "--grace: ''"),
+                (["-j2", "-j3", "true"], "--jobs: it is given more than once"),
+                (["-j"], "--jobs: its value is missing"),
+                (["--grace"], "--grace: its value is missing"),
                 (["--grace", "-1", "true"], "--grace: '-1'"),
                 (["--grace", "nan", "true"], "--grace: 'nan'"), (["--frob", "true"], "--frob"),
                 ([], "no command"), (["-j", "4", "--"], "no command")):
@@ -68,6 +72,11 @@ class Statuses(ToolTest):
             self.assertEqual((status, out), (125, b""), arguments)
             self.assertRegex(err.decode(), "^weir: .*" + re.escape(name))
             self.assertEqual(err.count(b"\n"), 1)
+
+    def test_a_wrong_number_of_processors_is_named_once(self):
+        status, _, err = self.run_weir("true", env={"WEIR_CARRIERS": "x"})
+        self.assertEqual(status, 125)
+        self.assertRegex(err, b"^weir: WEIR_CARRIERS: 'x' is not")
 
     def test_input_that_cannot_be_read_is_an_error(self):
         folder = os.open("/", os.O_RDONLY)
@@ -159,6 +168,17 @@ class Arguments(ToolTest):
     def test_control_characters_do_not_reach_the_terminal_by_way_of_messages(self):
         _, _, err = self.run_weir("--", "false", text=b"\x1b[2J\n")
         self.assertEqual(err, b"weir: job 1 failed: exit 1: false '?[2J'\n")
+        line = "\x9b2J \xe9".encode()  # of the second set, and none
+        _, _, err = self.run_weir("--", "false", text=line + b"\n")
+        self.assertEqual(err, "weir: job 1 failed: exit 1: false '?2J \xe9'\n".encode())
+        _, _, err = self.run_weir("--", "no\x1b[2J", stdin=subprocess.DEVNULL)
+        self.assertIn(b"weir: no?[2J: command not found.", err)
+
+    def test_a_message_quotes_what_a_shell_would_take_apart(self):
+        _, _, err = self.run_weir("--", "false", "a=b", text=b"{a,b}\n")
+        self.assertIn(b"exit 1: false a=b '{a,b}'\n", err)
+        _, _, err = self.run_weir("{}", text=b"a=b\n")
+        self.assertIn(b": 'a=b'\n", err)
 
 
 class Shortage(ToolTest):
@@ -327,7 +347,8 @@ class Surroundings(ToolTest):
             self.addCleanup(os.close, file)
         inherited = {"pass_fds": files, "prepare": limited(resource.RLIMIT_NOFILE, 100)}
         weir = self.start("-j40", "--", "sh", "-c",
-                          "head -c 700000 /dev/zero; head -c 700000 /dev/zero >&2", "{}", **inherited)
+                          "head -c 700000 /dev/zero; head -c 700000 /dev/zero >&2", "{}",
+                          **inherited)
         out, err = weir.communicate(b"x\n" * 40, timeout=PATIENCE)
         self.assertEqual((weir.returncode, len(out), err.count(b"\0")), (0, 28000000, 28000000))
         self.assertIn(b"weir: --jobs 40: needs 442 open files, the limit is 100.", err)

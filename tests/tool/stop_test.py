@@ -29,7 +29,7 @@ def waits_of(pid):
 
 
 def adopt_orphans():
-    """Makes this process, or the program that it becomes, the parent of orphans among its offspring."""
+    """Gives the orphans among its offspring to this process, or to the program that it becomes."""
     pr_set_child_subreaper = 36
     if ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0) != 0:
         raise OSError("prctl")
@@ -236,8 +236,9 @@ class Stop(ToolTest):
         if subprocess.run(["unshare", "-pf", "--mount-proc", "true"], check=False,
                           capture_output=True).returncode != 0:
             self.skipTest("only root can make a process namespace")
+        script = os.path.join(os.path.dirname(__file__), "reused_group.py")
         done = subprocess.run(["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable,
-                               "-B", os.path.join(os.path.dirname(__file__), "reused_group.py"), self.weir],
+                               "-B", script, self.weir],
                               check=False, capture_output=True, timeout=PATIENCE)
         self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
 

@@ -37,7 +37,8 @@ bool child::reap() {
   siginfo_t how{};
   int error = 0;
   do {
-    error = waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED | WNOHANG) == 0 ? 0 : errno;
+    error =
+        waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED | WNOHANG) == 0 ? 0 : errno;
   } while (error == EINTR);
   if (error == 0 && how.si_pid == 0) return false;
   pidfd.reset();

@@ -45,7 +45,7 @@ struct child {
   // Its process group, which has the number of the process; -1: nobody is left. The kernel may give
   // the number to others when nobody is left, so once the process is reaped that is looked for.
   pid_t group = -1;
-  unique_fd pidfd;   // closed when it has ended and is reaped
+  unique_fd pidfd;  // closed when it has ended and is reaped
   output_stream out, err;
   outcome end;            // filled in by reap() and take_outcome()
   int keep_error = 0;     // errno when its output could not be kept
@@ -56,8 +56,8 @@ struct child {
   [[nodiscard]] bool complete() const noexcept { return ended() && !out.pipe && !err.pipe; }
   /// Sends a signal to its process group.
   void signal_group(int signal) const noexcept;
-  /// Reaps it, if it has ended; how it ended is in `end` then. At once, though others of its group may still hold the pipes: they
-  /// may be waiting for it to be gone.
+  /// Reaps it, if it has ended; how it ended is in `end` then. At once, though others of its group
+  /// may still hold the pipes: they may be waiting for it to be gone.
   [[nodiscard]] bool reap();
   /// Reads what is there of its output.
   void read_rest(std::span<char> scratch);

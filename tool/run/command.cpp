@@ -72,19 +72,21 @@ void replace_places(std::string_view pattern, std::string_view record, Add add) 
   add(pattern);
 }
 
-/// One argument as a shell would want it.
-std::string quoted(std::string_view argument) {
+/// What the shell may take a word for: the program's, one with `=`, would be an assignment.
+enum class word { program, argument };
+
+/// One word as a shell would want it.
+std::string quoted(std::string_view argument, word which) {
   constexpr std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-{}";
-  if (!argument.empty() && argument.find_first_not_of(plain) == std::string_view::npos) {
+      "=abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+:,./-";
+  const std::string_view allowed = plain.substr(which == word::program ? 1 : 0);
+  if (!argument.empty() && argument.find_first_not_of(allowed) == std::string_view::npos) {
     return std::string(argument);
   }
   std::string text = "'";
   for (const char c : argument) {
     if (c == '\'')
       text += "'\\''";
-    else if (static_cast<unsigned char>(c) < ' ' || c == '\x7f')
-      text += '?';
     else
       text += c;
   }
@@ -139,8 +141,9 @@ std::string command_template::describe(std::string_view record) const {
   for (const std::string& argument : arguments_) {
     std::string whole;
     replace_places(argument, shown, [&](std::string_view piece) { whole += piece; });
+    const word which = text.empty() ? word::program : word::argument;
     if (!text.empty()) text += ' ';
-    text += quoted(whole);
+    text += quoted(printable(whole), which);
     if (text.size() > bytes_max) break;
   }
   if (text.size() > bytes_max) {

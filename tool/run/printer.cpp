@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <exception>
 #include <optional>
 
 #include "run/lent_thread.hpp"
@@ -28,9 +27,9 @@ std::string why_failed(const outcome& job) {
 void printer::print(const outcome& job) {
   try {
     print_now(job);
-  } catch (const std::exception& e) {  // short of memory; who prints goes on to take outcomes
+  } catch (...) {  // short of memory; who prints goes on to take outcomes
     broken_ = true;
-    children_.fail(tool_error({"output", e.what(), "Not everything has been printed"}));
+    children_.fail(caught());
   }
 }
 
@@ -70,8 +69,8 @@ void printer::check(int fd, int error) {
   if (error == EPIPE) {
     children_.stop(stop_cause::output_closed);
   } else {
-    const std::string why = fmt::format(
-        "standard {}: {}", fd == STDOUT_FILENO ? "output" : "error", std::strerror(error));
+    const std::string why = fmt::format("standard {}: {}", fd == STDOUT_FILENO ? "output" : "error",
+                                        std::strerror(error));
     children_.fail(tool_error({"output", why, "Not everything has been printed"}));
   }
 }

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <exception>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -23,10 +22,10 @@
 namespace weir::tool {
 namespace {
 
-/// Standard input once more, when it is a pipe, to be read without waiting: others may read from it,
-/// too, and be faster than we after poll() has said that there is something. A flag of the old
-/// descriptor would be theirs as well. Invalid for other inputs, and where the system does not allow
-/// it.
+/// Standard input once more, when it is a pipe, to be read without waiting: others may read from
+/// it, too, and be faster than we after poll() has said that there is something. A flag of the old
+/// descriptor would be theirs as well. Invalid for other inputs, and where the system does not
+/// allow it.
 unique_fd own_end_of_pipe() {
   struct stat info {};
   const int flags = fcntl(STDIN_FILENO, F_GETFL);
@@ -52,7 +51,7 @@ reader::reader(cancellable_context own, separator ends, const channel<job>& jobs
   task_.go([this] {
     try {
       read_all();
-    } catch (const std::exception&) {  // only memory can be missing
+    } catch (...) {  // only memory can be missing
       error_ = ENOMEM;
     }
     jobs_.close();
@@ -101,8 +100,8 @@ bool reader::wait_for_input() {
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
   };
-  // As a rule there is some; a thread is lent only for a wait. While none can be had, the task looks
-  // again now and then: it shares its thread with those that are to print.
+  // As a rule there is some; a thread is lent only for a wait. While none can be had, the task
+  // looks again now and then: it shares its thread with those that are to print.
   int n = wait(0);
   while (n == 0) {
     const std::optional<int> ended = on_lent_thread([&wait] { return wait(-1); });

@@ -29,7 +29,8 @@ class reader {
   reader(const reader&) = delete;
   reader& operator=(const reader&) = delete;
 
-  /// Stops reading, even in the middle of a wait for input or for the channel; what follows is final after it.
+  /// Stops reading, even in the middle of a wait for input or for the channel; what follows
+  /// is final after it.
   void finish();
   /// The errno that ended the input early, or 0.
   [[nodiscard]] int error() const noexcept { return error_; }

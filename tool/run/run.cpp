@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <exception>
 #include <string>
 #include <utility>
 
@@ -81,8 +80,8 @@ void start_worker(workshop& shop, int place) {
         if (std::exchange(first, false) && place < shop.places) start_worker(shop, place + 1);
         shop.results.send(do_job(shop, *next));
       }
-    } catch (const std::exception& e) {
-      shop.children.fail(tool_error({"job", e.what(), "Try fewer --jobs"}));
+    } catch (...) {
+      shop.children.fail(caught());
     }
   });
 }
@@ -96,8 +95,8 @@ void work(workshop& shop, printer& output) {
   });
   try {
     start_worker(shop, 1);
-  } catch (const std::exception& e) {
-    shop.children.fail(tool_error({"job", e.what(), "Try fewer --jobs"}));
+  } catch (...) {
+    shop.children.fail(caught());
   }
   shop.workers.done();
   for (const outcome& end : shop.results) output.print(end);

@@ -39,9 +39,7 @@ signal_events::signal_events() {
   if (before_.child_ignored) signal(SIGCHLD, SIG_DFL);
 }
 
-void signal_events::give_back() const noexcept {
-  pthread_sigmask(SIG_UNBLOCK, &taken_, nullptr);
-}
+void signal_events::give_back() const noexcept { pthread_sigmask(SIG_UNBLOCK, &taken_, nullptr); }
 
 int signal_events::next() const noexcept {
   signalfd_siginfo info{};

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <exception>
 #include <unordered_set>
 #include <utility>
 
@@ -106,8 +105,8 @@ void warden::serve() {
       put_in_order();
       if (over()) return;
       wait_for_events();
-    } catch (const std::exception& e) {  // short of memory: what runs is ended, as by a signal
-      fail(tool_error({"jobs", e.what(), "Try fewer --jobs"}));
+    } catch (...) {  // short of memory: what runs is ended, as by a signal
+      fail(caught());
     }
   }
 }
@@ -234,8 +233,8 @@ int warden::launch(child& c, prepared_command& command) {
         watch(out.get(), no_job, tag::pidfd)}) {
     if (error != 0) return error;
   }
-  spawn_result started = spawner_.start(command, environment_.of_job(c.number),
-                                        {null_.get(), out.get(), err.get()});
+  spawn_result started =
+      spawner_.start(command, environment_.of_job(c.number), {null_.get(), out.get(), err.get()});
   (void)epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, out.get(), nullptr);
   if (started.error != 0) return started.error;
   forget_group(started.pid);
@@ -298,12 +297,12 @@ void warden::give_up(child& c) {
   c.err.pipe.reset();
   c.signal_group(SIGKILL);
   const bool files_missing = c.keep_error == EMFILE || c.keep_error == ENFILE;
-  fail(tool_error({"output", why,
-                   files_missing ? remedy_of(c.keep_error) : "Make room there, or set TMPDIR"}));
+  fail(tool_error(
+      {"output", why, files_missing ? remedy_of(c.keep_error) : "Make room there, or set TMPDIR"}));
 }
 
-/// It may have ended. While the run is being stopped, its output is waited for as long as anybody of
-/// its group is left, who may be about to end; then nobody waits for those who left the group.
+/// It may have ended. While the run is being stopped, its output is waited for as long as anybody
+/// of its group is left, who may be about to end; nobody waits for those who have left the group.
 void warden::on_end(child& c) {
   if (!c.ended()) {
     if (!c.reap()) return;
@@ -362,8 +361,8 @@ void warden::check_grace() {
   signal_all(SIGKILL);
 }
 
-/// Sees whether anybody is left of the groups that have lost their leader; who is left of them after
-/// SIGKILL gets another. A zombie does not count then: who has to reap it may never do so.
+/// Sees whether anybody is left of the groups that have lost their leader; who is left of them
+/// after SIGKILL gets another. A zombie does not count then: who has to reap it may never do so.
 void warden::look_after_groups() {
   if (headless_.empty() && groups_left_.empty()) return;
   const auto now = clock::now();

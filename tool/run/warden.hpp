@@ -125,7 +125,7 @@ class warden {
   std::vector<std::uint64_t> finished_;  // to be removed when the round of events is over
   std::vector<std::uint64_t> headless_;  // have ended, but others of their group hold their pipes
   std::vector<pid_t> groups_left_;       // process groups that have outlived their job, at a stop
-  clock::time_point look_at_{};  // when to look for who is left, at the earliest
+  clock::time_point look_at_{};          // when to look for who is left, at the earliest
   std::optional<clock::time_point> short_since_;  // since when none could be started, and none runs
   bool stopping_ = false;
   bool killed_ = false;
