@@ -33,7 +33,7 @@ def main():
                                 stderr=subprocess.DEVNULL)
         weir.stdin.write(b"1\n")
         weir.stdin.flush()
-        with open(f"{folder}/go", "wb"):
+        with open(f"{folder}/leader", "wb"), open(f"{folder}/go", "wb"):
             wait_until(lambda: os.path.getsize(f"{folder}/leader") > 0, "the job runs")
             with open(f"{folder}/leader", encoding="ascii") as file:
                 leader = int(file.read())

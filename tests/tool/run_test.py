@@ -3,6 +3,7 @@
 """run_test.py <weir> [test]: what `weir run` does with its input, its jobs and their output."""
 
 import os
+import pty
 import re
 import resource
 import shutil
@@ -10,8 +11,8 @@ import signal
 import subprocess
 import tempfile
 
-from weir_process import (PATIENCE, SANITIZED, ToolTest, kib_of, limited, main, sleeps_of,
-                          state_of, unread, wait_until)
+from weir_process import (PATIENCE, SANITIZED, ToolTest, as_from_a_shell, kib_of, limited, main,
+                          sleeps_of, state_of, unread, wait_until)
 
 
 class Statuses(ToolTest):
@@ -356,6 +357,24 @@ class Surroundings(ToolTest):
         status, _, err = self.run_weir("true", **inherited)
         self.assertEqual(status, 125)
         self.assertIn(b"the limit is 70, 50 are open, a job needs 24.", err)
+
+    def test_a_job_that_uses_the_terminal_fails_and_says_so(self):
+        for use, name in (("stty -echo", b"SIGTTOU"), ("read line", b"SIGTTIN")):
+            pid, terminal = pty.fork()
+            if pid == 0:
+                as_from_a_shell()
+                os.execv("/bin/sh", ["sh", "-c", f"echo x | {self.weir} run -- "
+                                     f"sh -c 'echo before; {use} < /dev/tty; echo after; : {{}}'"])
+            said = b""
+            try:
+                while block := os.read(terminal, 4096):
+                    said += block
+            except OSError:  # everybody has closed it
+                pass
+            os.close(terminal)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 1)
+            self.assertRegex(said, b"^before\r\nweir: job 1 failed: stopped by " + name +
+                             b", for a job cannot use the terminal: ")
 
     def test_a_job_may_leave_a_process_behind(self):
         status, out, _ = self.run_weir("--", "sh", "-c", "sleep 100 >/dev/null 2>&1 & echo $!",

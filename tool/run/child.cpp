@@ -46,7 +46,7 @@ bool child::reap() {
     end.how = how.si_code == CLD_EXITED ? ending::exited : ending::killed;
     end.code = how.si_status;
   } else {
-    end.how = ending::unknown;
+    end.how = ending::given_up;
     end.why = fmt::format("nobody knows how it ended: {}", std::strerror(error));
   }
   if (!group_lives(group)) group = -1;
@@ -71,7 +71,16 @@ void child::cut_off() {
   err.pipe.reset();
 }
 
+void child::give_up(std::string why) {
+  given_up = std::move(why);
+  signal_group(SIGKILL);
+}
+
 outcome child::take_outcome() {
+  if (!given_up.empty()) {
+    end.how = ending::given_up;
+    end.why = std::move(given_up);
+  }
   end.number = number;
   end.out = std::move(out.kept);
   end.err = std::move(err.kept);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "run/command.hpp"
@@ -48,6 +49,7 @@ struct child {
   unique_fd pidfd;  // closed when it has ended and is reaped
   output_stream out, err;
   outcome end;            // filled in by reap() and take_outcome()
+  std::string given_up;   // why it was killed: see give_up()
   int keep_error = 0;     // errno when its output could not be kept
   bool finished = false;  // replied; only waits to be removed
 
@@ -64,6 +66,8 @@ struct child {
   /// Closes the pipes that others still hold: the rest of its output is lost, so the job counts as
   /// stopped.
   void cut_off();
+  /// Kills it and its group; it has failed then, with that cause.
+  void give_up(std::string why);
   /// How it ended and what it wrote.
   [[nodiscard]] outcome take_outcome();
 };

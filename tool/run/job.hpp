@@ -25,7 +25,7 @@ enum class ending {
   exited,       ///< code is its exit status
   killed,       ///< code is the signal
   not_started,  ///< `why` says why
-  unknown,      ///< likewise
+  given_up,     ///< likewise: we ended it, or cannot tell how it ended
   stopped,      ///< by us, or its output was cut off by us, as the run was stopped
   not_run,      ///< the run was stopped before its turn
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "run/signals.hpp"
 
+#include <fcntl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -25,6 +26,9 @@ signal_events::signal_events() {
   sigemptyset(&ours);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGTSTP}) {
     if (!is_ignored(number)) sigaddset(&ours, number);
+  }
+  if (unique_fd(open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK))) {
+    sigaddset(&ours, SIGCHLD);
   }
   fd_.reset(signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw tool_error({"signalfd", std::strerror(errno), {}});

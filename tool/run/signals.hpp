@@ -18,7 +18,8 @@ struct inherited_signals {
 
 /// Blocks SIGINT, SIGTERM, SIGHUP and SIGTSTP, unless they were ignored, and those that only say
 /// what write() says, too. Make it before the first thread: threads inherit what is blocked.
-/// SIGCHLD is not ignored any more: the kernel would throw away how the children end.
+/// SIGCHLD is not ignored any more: the kernel would throw away how the children end. Where there
+/// is a terminal it is an event, too, for the kernel stops the children that use it.
 class signal_events {
  public:
   signal_events();

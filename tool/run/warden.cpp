@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -172,6 +173,10 @@ void warden::handle_signals() {
       suspend();
       continue;
     }
+    if (number == SIGCHLD) {
+      give_up_users_of_terminal();
+      continue;
+    }
     if (++signals_taken_ == 1) {
       stop(stop_cause::signal);
       if (cause_ == stop_cause::signal) stop_signal_ = number;
@@ -180,6 +185,20 @@ void warden::handle_signals() {
     } else {
       signal_all(SIGKILL);
       _exit(status_signal + number);
+    }
+  }
+}
+
+/// A job is not in the terminal's foreground, so one that reads from it, or changes it, is stopped
+/// by the kernel; and nobody would ever let it go on.
+void warden::give_up_users_of_terminal() {
+  siginfo_t how{};
+  while (waitid(P_ALL, 0, &how, WSTOPPED | WNOHANG) == 0 && how.si_pid != 0) {
+    if (how.si_status != SIGTTIN && how.si_status != SIGTTOU) continue;
+    for (auto& [number, c] : children_) {
+      if (c.ended() || c.group != how.si_pid) continue;
+      c.give_up(fmt::format("stopped by {}, for a job cannot use the terminal",
+                            signal_name(how.si_status)));
     }
   }
 }
@@ -295,7 +314,7 @@ void warden::give_up(child& c) {
                                       spool::folder(), std::strerror(c.keep_error));
   c.out.pipe.reset();
   c.err.pipe.reset();
-  c.signal_group(SIGKILL);
+  c.give_up("its output is lost");
   const bool files_missing = c.keep_error == EMFILE || c.keep_error == ENFILE;
   fail(tool_error(
       {"output", why, files_missing ? remedy_of(c.keep_error) : "Make room there, or set TMPDIR"}));
@@ -318,10 +337,6 @@ void warden::finish_if_complete(child& c) {
   if (!c.complete()) return;
   outcome end = c.take_outcome();
   if (stopping_ && c.group > 0) groups_left_.push_back(c.group);
-  if (c.keep_error != 0) {
-    end.how = ending::not_started;
-    end.why = "its output is lost";
-  }
   (void)c.reply.try_send(std::move(end));
   c.finished = true;
   finished_.push_back(c.number);

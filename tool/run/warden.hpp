@@ -96,6 +96,7 @@ class warden {
   void on_end(child& c);
   void finish_if_complete(child& c);
   void suspend();
+  void give_up_users_of_terminal();
 
   void begin_stop();
   void signal_all(int signal);
