@@ -6,11 +6,25 @@
 //     std::cout << value << '\n';                         // as they are done
 //   for (auto& page : weir::process_ordered(ctx, urls, {.workers = 8}, fetch)) …   // in order
 //   std::vector<int> lengths = weir::map(ctx, names, {}, [](const std::string& s) { … });
-//   weir::for_each(ctx, files, {.workers = 4}, [](const weir::context& ctx, const path& p) { … });
+//   weir::for_each(ctx, files, {.workers = 4}, [](const weir::context& c, const path& p) { … });
 //
-// Jobs come from a channel (until it is closed) or from any input range: a container, a view, a
-// generator, an endless one. f takes (job) or (const context&, job), is shared by all workers, and
-// so called by several at once.
+// Jobs come from a channel (until it is closed), from another stream, or from any input range: a
+// container, a view, a generator, an endless one. f takes (job) or (const context&, job), is shared
+// by all workers, and so called by several at once.
+//
+// A job is a value: moved out of a channel, a stream, or a range that is an rvalue; a copy of the
+// element of a range that is an lvalue, or a view. What f does to it, the range does not see. To
+// work in place, let the jobs be the elements' addresses, or indices:
+//
+//   auto cells = grid | std::views::transform([](cell& c) { return &c; });
+//   weir::for_each(ctx, cells, {.workers = 4}, [](cell* c) { c->step(); });
+//
+// Stages: weir::process(ctx, weir::process(ctx, urls, {…}, fetch), {…}, parse). The stream above
+// can be left, cancelled and fail at any time, also while that below has nothing for it; one that
+// is given as an rvalue is its own, and ends with it. A failure below is a failure of the source.
+// A *range* that blocks (a view of a channel, a generator that reads a socket) is waited for: until
+// it gives something the stream can not end. Give the channel itself, and do in f what the view
+// would.
 //
 // Guarantees
 //   - At most .workers jobs run, .queue wait, and .queue results (in order: a .window of jobs and
@@ -19,233 +33,35 @@
 //   - The first failure cancels the rest and is rethrown from the loop. With .on_error =
 //     on_error::collect nothing is cancelled: outcomes() gives each job's end; a loop over values
 //     gives all there are, and then rethrows the first failure. Nothing is silent.
-//   - When ctx is done the loop ends; ctx.error() says why.
+//   - When ctx is done a loop ends; ctx.error() says why. What gives all or nothing (for_each,
+//     to_vector(), a std::vector from map, a stream above this one with another context) throws
+//     std::system_error with ctx's error instead, if ctx ended before all was done: jobs were not
+//     run, or it is not known that there are none. (A range without a size may have more.)
 //   - Leaving the loop early (break, exception) cancels and joins: when the stream is gone, nothing
 //     of it runs, and nothing touches the source.
-// A source that fails (a generator that throws) is a failure like a job's.
+// A source that fails (a generator that throws) is a failure like a job's, and the last outcome.
+// Retries: each attempt gets the same job, a copy if f may use it up. A job that can not be copied
+// has to be const T& for f, which must be no template.
 // Small jobs: .batch of them go to a worker together; see there.
 // Thread safety: one loop over a stream at a time.
 
-#include <concepts>
-#include <cstdint>
-#include <exception>
+#include <cstddef>
 #include <iterator>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <ranges>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "channel.hpp"
 #include "context.hpp"
-#include "detail/job.hpp"
 #include "detail/stream_base.hpp"
 #include "detail/stream_call.hpp"
 #include "detail/stream_source.hpp"
+#include "detail/stream_state.hpp"
 #include "outcome.hpp"
 #include "pool.hpp"
-#include "sync.hpp"
 
 namespace weir {
-
-namespace detail {
-
-/// The results' side: what the loop sees.
-template <class R>
-class stream_results : public stream_base {
- public:
-  stream_results(const context& parent, const process_options& options, stream_kind kind)
-      : stream_base(parent, options, kind),
-        results_(results_capacity()),
-        waiting_(ordered() ? static_cast<std::size_t>(window()) : 0) {}
-
-  /// A job has ended. Waits until there is room for that, or nobody wants it.
-  void put(outcome<R> o) noexcept {
-    if (o.has_value() ? !wants_values() : failed(o.error())) return;
-    if (ordered()) {
-      put_in_order(std::move(o));
-    } else {
-      (void)results_.send(ctx(), std::move(o));
-    }
-  }
-  /// The next outcome; empty at the end.
-  std::optional<outcome<R>> next() {
-    std::optional<outcome<R>> o = results_.receive();
-    if (o) give_place();
-    return o;
-  }
-
- protected:
-  void close_results() override { results_.close(); }
-
- private:
-  /// Whoever brings the one that is next sends all that follow it. There is room: each has a place
-  /// in the window until the loop has it.
-  void put_in_order(outcome<R> o) {
-    const std::lock_guard lock(order_);
-    const std::size_t slot = static_cast<std::size_t>(o.index() % window());
-    waiting_[slot].emplace(std::move(o));
-    for (std::optional<outcome<R>>* first = nullptr;
-         *(first = &waiting_[static_cast<std::size_t>(next_ % window())]); ++next_) {
-      (void)results_.try_send(std::move(**first));
-      first->reset();
-    }
-  }
-
-  channel<outcome<R>> results_;
-  mutex order_;  // guards the two below
-  std::vector<std::optional<outcome<R>>> waiting_;
-  std::uint64_t next_ = 0;
-};
-
-template <class T, class F>
-class stream_job;
-
-/// The jobs' side: where they come from and what is done with them.
-template <class Source, class F, class R>
-class stream_state final : public stream_results<R> {
-  using T = typename Source::value_type;
-
- public:
-  stream_state(const context& parent, const process_options& options, stream_kind kind,
-               Source source, F f)
-      : stream_results<R>(parent, options, kind), source_(std::move(source)), f_(std::move(f)) {
-    this->start();
-  }
-  ~stream_state() override { this->finish(); }
-
- private:
-  struct held {  // for a vector of T = bool is none
-    T item;
-  };
-
-  ref<job> next_job(std::uint64_t index, std::uint64_t& count) override {
-    if (source_error_) std::rethrow_exception(std::exchange(source_error_, nullptr));
-    std::optional<T> item = source_.next(this->ctx());
-    if (!item) return {};
-    count = 1;
-    if (this->batch() == 1) return make_ref<one_job>(*this, index, std::move(*item));
-    std::vector<held> items;
-    items.reserve(std::min<std::size_t>(this->batch(), 64));
-    items.push_back(held{std::move(*item)});
-    fill_up(items);
-    count = items.size();
-    return make_ref<batch_job>(*this, index, std::move(items));
-  }
-
-  /// Takes what else goes into the batch. What the source throws comes after that.
-  void fill_up(std::vector<held>& items) {
-    while (items.size() < this->batch() && this->take_place()) {
-      try {
-        if (std::optional<T> item = source_.next_at_hand(this->ctx())) {
-          items.push_back(held{std::move(*item)});
-          continue;
-        }
-      } catch (...) {
-        source_error_ = std::current_exception();
-      }
-      this->give_place();
-      return;
-    }
-  }
-
-  class one_job final : public awaited_job {
-   public:
-    one_job(stream_state& s, std::uint64_t index, T item)
-        : stream_(s), index_(index), item_(std::move(item)) {
-      this->wants_context = stream_takes_context<F, T>;
-      this->wants_state = true;  // not to be run when its stream is gone
-    }
-    std::exception_ptr attempt(const context& ctx, void* /*state*/) noexcept override {
-      try {
-        result_.emplace(stream_.call(ctx, *item_, stream_.may_retry()));
-        return nullptr;
-      } catch (...) {
-        return std::current_exception();
-      }
-    }
-    void drop_function() noexcept override { item_.reset(); }
-    void completed() noexcept override {
-      if (std::exception_ptr error = this->take_error()) {
-        stream_.put(outcome<R>(index_, std::move(error)));
-      } else {
-        stream_.put(outcome<R>(index_, std::move(*result_)));
-      }
-      stream_.item_done();
-    }
-
-   private:
-    stream_state& stream_;
-    std::uint64_t index_;
-    std::optional<T> item_;
-    std::optional<R> result_;
-  };
-
-  /// Several, one after the other. Each one's outcome is put when it is done.
-  class batch_job final : public awaited_job {
-   public:
-    batch_job(stream_state& s, std::uint64_t index, std::vector<held> items)
-        : stream_(s), index_(index), end_(index + items.size()), items_(std::move(items)) {
-      this->wants_context = stream_takes_context<F, T>;
-      this->wants_state = true;
-    }
-    std::exception_ptr attempt(const context& ctx, void* /*state*/) noexcept override {
-      for (held& one : items_) {
-        if (ctx.cancelled()) break;
-        stream_.put(outcome_of(ctx, one.item));
-        ++index_;
-      }
-      return nullptr;
-    }
-    void drop_function() noexcept override { items_.clear(); }
-    void completed() noexcept override {
-      std::exception_ptr error = this->take_error();
-      if (!error && index_ < end_) error = stream_base::stopped();
-      for (; index_ < end_; ++index_) stream_.put(outcome<R>(index_, error));
-      stream_.item_done();
-    }
-
-   private:
-    outcome<R> outcome_of(const context& ctx, T& item) noexcept {
-      try {
-        return outcome<R>(index_, stream_.call(ctx, item, false));
-      } catch (...) {
-        return outcome<R>(index_, std::current_exception());
-      }
-    }
-    stream_state& stream_;
-    std::uint64_t index_;  // of the next
-    std::uint64_t end_;
-    std::vector<held> items_;
-  };
-
-  R call(const context& ctx, T& item, bool again) {
-    if constexpr (std::copy_constructible<T>) {
-      if (again) {  // it may be needed again; a move-only one has no copy: f gets it to look at
-        T copy(item);
-        return result_of(ctx, copy);
-      }
-    }
-    return result_of(ctx, item);
-  }
-  R result_of(const context& ctx, T& item) {
-    if constexpr (std::same_as<R, std::monostate>) {
-      call_stream(f_, ctx, std::move(item));
-      return {};
-    } else {
-      return call_stream(f_, ctx, std::move(item));
-    }
-  }
-
-  Source source_;
-  F f_;
-  std::exception_ptr source_error_;
-};
-
-}  // namespace detail
 
 /// What process() and its kin return: a single-pass input range of results.
 template <class R>
@@ -272,16 +88,8 @@ class stream {
     }
     [[nodiscard]] value_type* operator->() const noexcept { return &**this; }
     basic_iterator& operator++() {
-      do {
-        item_.reset();
-        item_ = from_->next();
-      } while (!Outcomes && item_ && !item_->has_value());
-      if (item_) return *this;
-      if constexpr (Outcomes) {
-        if (auto last = from_->last_failure()) item_.emplace(last->index, std::move(last->error));
-      } else {
-        from_->rethrow_first();
-      }
+      item_.reset();
+      item_ = from_->template next<Outcomes>();
       return *this;
     }
     void operator++(int) { ++*this; }
@@ -301,19 +109,24 @@ class stream {
   /// The same results as a range of outcome<R>, failures included. Uses the stream up.
   class outcome_range {
    public:
+    using stream_type = stream;
     explicit outcome_range(detail::stream_results<R>& s) : from_(&s) {}
     [[nodiscard]] auto begin() const { return basic_iterator<true>(*from_); }
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
    private:
+    template <class, bool>
+    friend class detail::stream_source;
     detail::stream_results<R>* from_;
   };
   [[nodiscard]] outcome_range outcomes() { return outcome_range(*state_); }
 
-  /// All that come, in a vector; rethrows the first failure.
+  /// All that come, in a vector; rethrows the first failure. Throws std::system_error if the
+  /// context ended before all was done.
   [[nodiscard]] std::vector<R> to_vector() {
     std::vector<R> all;
     for (R& value : *this) all.push_back(std::move(value));
+    state_->rethrow_cut_short("weir::stream::to_vector");
     return all;
   }
   operator std::vector<R>() && { return to_vector(); }  // NOLINT: `std::vector<int> v = map(…)`
@@ -322,6 +135,8 @@ class stream {
   [[nodiscard]] pool_stats stats() const { return state_->stats(); }
 
  private:
+  template <class, bool>
+  friend class detail::stream_source;
   std::unique_ptr<detail::stream_results<R>> state_;
 };
 
@@ -335,7 +150,7 @@ auto make_stream(const context& ctx, Source&& jobs, process_options options, F f
   using T = typename from::value_type;
   static_assert(stream_function<F, T>, "process: f takes (job) or (const context&, job)");
   using R = stream_result<F, T>;
-  return stream<R>(std::make_unique<stream_state<from, F, R>>(
+  return std::unique_ptr<stream_results<R>>(std::make_unique<stream_state<from, F, R>>(
       ctx, options, kind, make_source(std::forward<Source>(jobs)), std::move(f)));
 }
 
@@ -345,30 +160,30 @@ auto make_stream(const context& ctx, Source&& jobs, process_options options, F f
 /// out of range. A range that is an lvalue must live as long as the stream.
 template <class Source, class F>
 [[nodiscard]] auto process(const context& ctx, Source&& jobs, process_options options, F f) {
-  return detail::make_stream(ctx, std::forward<Source>(jobs), std::move(options), std::move(f),
-                             detail::stream_kind::as_done);
+  return stream(detail::make_stream(ctx, std::forward<Source>(jobs), std::move(options),
+                                    std::move(f), detail::stream_kind::as_done));
 }
 /// The same; results in the order of the jobs, at most `window` of them ahead of the loop.
 template <class Source, class F>
 [[nodiscard]] auto process_ordered(const context& ctx, Source&& jobs, process_options options,
                                    F f) {
-  return detail::make_stream(ctx, std::forward<Source>(jobs), std::move(options), std::move(f),
-                             detail::stream_kind::in_order);
+  return stream(detail::make_stream(ctx, std::forward<Source>(jobs), std::move(options),
+                                    std::move(f), detail::stream_kind::in_order));
 }
-/// process_ordered under the name that ranges know it by; becomes a std::vector when asked to.
+/// process_ordered under the name that ranges know it by; becomes a std::vector when asked to,
+/// which has all, or throws: see to_vector().
 template <class Source, class F>
 [[nodiscard]] auto map(const context& ctx, Source&& jobs, process_options options, F f) {
   return process_ordered(ctx, std::forward<Source>(jobs), std::move(options), std::move(f));
 }
 /// Runs f for each job, and waits for all; rethrows the first failure. Ends when ctx is done: that
-/// is a std::system_error with its error, for not all has been done.
+/// is a std::system_error with its error, if not all has been done.
 template <class Source, class F>
 void for_each(const context& ctx, Source&& jobs, process_options options, F f) {
-  for ([[maybe_unused]] auto& r :
-       detail::make_stream(ctx, std::forward<Source>(jobs), std::move(options), std::move(f),
-                           detail::stream_kind::failures)) {
-  }
-  if (ctx.cancelled()) throw std::system_error(ctx.error(), "weir::for_each");
+  const auto all = detail::make_stream(ctx, std::forward<Source>(jobs), std::move(options),
+                                       std::move(f), detail::stream_kind::failures);
+  (void)all->template next<false>();  // the end: no values are put
+  all->rethrow_cut_short("weir::for_each");
 }
 
 /// The four with default options.

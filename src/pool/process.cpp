@@ -61,6 +61,7 @@ stream_base::stream_base(const context& parent, const process_options& options, 
       may_retry_(options.retry.attempts > 1),
       batch_(batch_for(options)),
       window_(window_for(options, kind == stream_kind::in_order)),
+      window_is_given_(options.window > 0),
       queue_(options.queue),
       own_(with_cancel(parent)),
       places_(static_cast<std::int64_t>(window_)),
@@ -70,9 +71,26 @@ std::size_t stream_base::results_capacity() const noexcept {
   return ordered() ? static_cast<std::size_t>(window_) : static_cast<std::size_t>(queue_);
 }
 
-std::exception_ptr stream_base::stopped() {
-  return std::make_exception_ptr(
-      std::system_error(make_error_code(errc::cancelled), "weir::process: a job that never ran"));
+void stream_base::refuse_capacity() const {
+  const bool is_window = ordered() && window_is_given_;
+  throw std::invalid_argument(
+      "weir::process: " + std::string(is_window ? "window " : "queue ") +
+      std::to_string(is_window ? static_cast<std::int64_t>(window_) : queue_) +
+      ": there is no memory for so many results. Use less.");
+}
+
+std::exception_ptr stream_base::stopped() noexcept {
+  try {
+    throw std::system_error(make_error_code(errc::cancelled),
+                            "weir::process: a job that never ran");
+  } catch (...) {
+    return std::current_exception();  // it, or that there is no memory for it
+  }
+}
+
+std::exception_ptr stream_base::cause_of(std::exception_ptr error) const noexcept {
+  // (In this order: what ends ours has ended the pool's after it.)
+  return pool_.ctx().cancelled() && !ctx().cancelled() ? pool_.ctx().cause() : error;
 }
 
 void stream_base::start() {
@@ -80,8 +98,10 @@ void stream_base::start() {
 }
 
 void stream_base::finish() noexcept {
+  // By its context the pool hears that what it has not begun is to be counted out. (Its stop() has
+  // a report to make, for which there may be no memory.)
   own_.cancel();
-  (void)pool_.stop();  // what never ran is counted out here
+  pool_.close();
   feeder_.wait();
   pool_.wait();
 }
@@ -103,35 +123,47 @@ std::uint64_t stream_base::feed_some(std::uint64_t index) {
 }
 
 void stream_base::feed() noexcept {
+  std::uint64_t index = 0;
   try {
-    for (std::uint64_t index = 0, n = 0; (n = feed_some(index)) > 0; index += n) {
+    for (std::uint64_t n = 0; (n = feed_some(index)) > 0; index += n) {
     }
+    reached_end_ = !ctx().cancelled() || is_source_at_end();
   } catch (...) {
     // The source's failure, or the end of the context: that is none of its own.
-    if (!ctx().cancelled()) {
-      const std::exception_ptr error = std::current_exception();
-      {
-        const std::lock_guard lock(lock_);
-        if (!first_) first_ = error;
-      }
+    const std::exception_ptr error = cause_of(std::current_exception());
+    if (!ctx().cancelled() && note_failure({index, error}, teller::last_failure) && fail_fast_) {
       own_.cancel(error);
     }
   }
+  leave_source();
   items_.wait();
   close_results();
 }
 
-bool stream_base::failed(const std::exception_ptr& error) noexcept {
-  if (ctx().cancelled()) return true;  // an echo of what ended it
-  bool first = false;
-  {
-    const std::lock_guard lock(lock_);
-    first = !first_;
-    if (first) first_ = error;
+/// True if it is the first.
+bool stream_base::note_failure(const failure& f, teller by) noexcept {
+  const std::lock_guard lock(lock_);
+  if (by == teller::last_failure && !untold_) untold_ = f;
+  if (first_) return false;
+  first_ = f.error;
+  return true;
+}
+
+bool stream_base::failed(std::uint64_t index, const std::exception_ptr& error) noexcept {
+  if (ctx().cancelled()) {  // an echo of what ended it
+    note_lost();
+    return true;
   }
+  const bool first =
+      note_failure({index, error}, fail_fast_ ? teller::last_failure : teller::outcome);
   if (!fail_fast_) return false;
   if (first) own_.cancel(error);
   return true;
+}
+
+void stream_base::note_lost() noexcept {
+  const std::lock_guard lock(lock_);
+  lost_ = true;
 }
 
 void stream_base::rethrow_first() {
@@ -145,8 +177,36 @@ void stream_base::rethrow_first() {
 
 std::optional<stream_base::failure> stream_base::last_failure() {
   const std::lock_guard lock(lock_);
-  if (!first_ || !ctx().cancelled() || std::exchange(told_, true)) return std::nullopt;
-  return failure{0, first_};
+  return std::exchange(untold_, std::nullopt);
+}
+
+bool stream_base::is_cut_short() noexcept {
+  if (!ctx().cancelled()) return false;
+  const std::lock_guard lock(lock_);
+  return lost_ || !reached_end_;
+}
+
+bool stream_base::is_complete() noexcept {
+  const std::lock_guard lock(lock_);
+  return reached_end_ && !lost_ && !first_;
+}
+
+void stream_base::rethrow_cut_short(const char* who) {
+  if (is_cut_short()) throw std::system_error(ctx().error(), who);
+}
+
+void stream_base::rethrow_cut_short(const context& above) {
+  if (!is_cut_short()) return;
+  // Whoever ends a context above may be about to end that of `above`, too. This returns when all
+  // that are to end with ours have.
+  own_.cancel();
+  if (!above.cancelled()) rethrow_cut_short("weir: the stream that the jobs come from");
+}
+
+void throw_cannot_try_again() {
+  throw std::invalid_argument(
+      "weir::process: retry.attempts with jobs that can not be copied: the first attempt uses its "
+      "job up. Let f be no template, and take the job as const T&; or use 1.");
 }
 
 }  // namespace weir::detail

@@ -30,6 +30,7 @@ SUITES = ("channel_test", "channel_rules_test", "select_test", "sync_test", "con
           "standing_wait_test")
 POOL_SUITES = ("pool_pool_test", "pool_pool_inbox_test", "pool_pool_rare_test",
                "pool_pool_life_test", "pool_process_test", "pool_process_batch_test",
+               "pool_process_stages_test", "pool_process_ends_test",
                "pool_pool_conservation_test", "pool_job_inbox_test", "pool_handful_test",
                "pool_stoppable_count_test", "limit_test", "pool_future_context_test",
                "pool_pool_memory_test", "pool_pool_last_handle_test")
