@@ -180,7 +180,7 @@ WEIR_RULE(process_ends, each_attempt_gets_the_same_job_whatever_the_one_before_d
   crew_.run([] {
     int calls = 0;
     const auto uses_up = [&](auto&& s) {
-      std::string mine = std::move(s);
+      std::string mine = std::move(s);  // NOLINT: that it does is the point
       if (++calls < 3) throw std::runtime_error("503");
       return mine;
     };
@@ -198,7 +198,7 @@ TEST(process_retry, of_jobs_that_f_uses_up_is_refused) {
   refused([](std::unique_ptr<int> p) { return *p; });
   refused([](std::unique_ptr<int>&& p) { return *p; });
   refused([](auto&& p) {
-    const std::unique_ptr<int> mine = std::move(p);
+    const std::unique_ptr<int> mine = std::move(p);  // NOLINT: that it does is the point
     return *mine;
   });
   std::vector<std::vector<std::unique_ptr<int>>> nested;

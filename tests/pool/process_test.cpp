@@ -216,6 +216,15 @@ WEIR_RULE(process_test, a_range_that_is_the_streams_own_is_moved_out_of) {
   });
 }
 
+WEIR_RULE(process_test, a_job_may_be_the_address_of_what_it_changes) {
+  crew_.run([] {
+    std::vector<int> cells = numbers(4);
+    auto addresses = cells | std::views::transform([](int& c) { return &c; });
+    for_each(background(), addresses, {.workers = 2}, [](int* c) { *c += 10; });
+    EXPECT_EQ(cells, (std::vector<int>{10, 11, 12, 13}));
+  });
+}
+
 WEIR_RULE(process_test, a_job_that_fails_at_first_is_tried_again) {
   crew_.run([] {
     std::atomic<int> calls{0};
