@@ -116,6 +116,42 @@ TEST(explore_test, the_same_seeds_give_the_same_runs) {
             once.fingerprint);
 }
 
+TEST(explore_test, a_body_that_is_another_from_run_to_run_is_found_out) {
+  for (const int least : {1, 3}) {
+    int runs = 0;
+    try {
+      explore_all({.preemptions = 0, .quiet = true}, [&] {
+        const int n = runs++ < 20 ? 4 : least;
+        const wait_group wg;
+        for (int i = 0; i < n; ++i) wg.go([] { yield(); });
+        wg.wait();
+      });
+      ADD_FAILURE() << "nothing was said";
+    } catch (const schedule_failure& e) {
+      EXPECT_NE(std::string(e.what()).find("is the body deterministic?"), std::string::npos);
+    }
+  }
+}
+
+TEST(explore_test, one_inside_of_another_is_refused) {
+  explore(1, [] { EXPECT_THROW(explore(1, [] {}), std::logic_error); });
+}
+
+TEST(explore_test, what_a_verdict_throws_comes_out_and_leaves_nothing_behind) {
+  const channel<int> outer;
+  const explore_options options{.seeds = 1, .leftovers_allowed = true, .verdict = [] {
+                                  throw std::runtime_error("verdict");
+                                  return std::string();
+                                }};
+  EXPECT_THROW(explore(options,
+                       [=] {
+                         go([=] { (void)outer.receive(); });
+                         yield();
+                       }),
+               std::runtime_error);
+  EXPECT_TRUE(outer.try_send(1)) << "to the receiver, whose stack stays";
+}
+
 TEST(explore_test, most_seeds_are_different_schedules) {
   const exploration e = explore(1000, busy_program);
   EXPECT_EQ(e.schedules, 1000U);

@@ -44,7 +44,8 @@ namespace weir {
 struct explore_options {
   std::uint64_t seeds = 1000;      ///< how many schedules
   std::uint64_t first_seed = 1;    ///< and on from there
-  bool leftovers_allowed = false;  ///< tasks that still wait when body has returned are no failure
+  bool leftovers_allowed = false;  ///< tasks that still wait when body has returned are no failure;
+                                   ///< their stacks stay: some 34 KiB for each such run
   bool time_may_pass = false;      ///< timers may also fire while tasks are ready, as they may when
                                    ///< the machine is slow
   std::uint64_t steps_max = 1'000'000;  ///< decisions after which a run counts as endless
@@ -120,7 +121,8 @@ thunk body_thunk(F&) {
 }  // namespace detail
 
 /// Runs body under options.seeds schedules. Throws schedule_failure for the first that fails, and
-/// std::invalid_argument for a WEIR_REPLAY that is none. Called from a task, that task waits.
+/// std::invalid_argument for a WEIR_REPLAY that is none. Called from a task, that task waits; in a
+/// body that is being explored it throws std::logic_error. What the verdict throws comes out.
 template <std::invocable F>
 exploration explore(const explore_options& options, F body) {
   detail::check_callable(body, "explore");
@@ -132,7 +134,8 @@ exploration explore(std::uint64_t seeds, F body) {
 }
 
 /// Runs body under every schedule of up to options.preemptions preemptions. Random choices of
-/// select, and which of several ready tasks is next, are tried in every way, too.
+/// select, and which of several ready tasks is next, are tried in every way, too. Fails for a body
+/// that is found to differ from run to run.
 template <std::invocable F>
 exploration explore_all(const explore_all_options& options, F body) {
   detail::check_callable(body, "explore_all");

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <memory>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 #include <unordered_set>
 
@@ -183,6 +184,21 @@ void judge(runtime_core& core, bool returned, const run_limits& limits, run_reco
   record.failure = text.str();
 }
 
+/// The runtime of one run: tasks that have not ended when that is over never will.
+struct directed_life {
+  directed_life(const runtime_options& options, recorder& by)
+      : core(runtime_core::make(options, &by)) {}
+  ~directed_life() {
+    if (core->live_tasks() != 0) core->abandon();
+    core->stop();
+    core->timers->close();
+  }
+  directed_life(const directed_life&) = delete;
+  directed_life& operator=(const directed_life&) = delete;
+
+  const std::shared_ptr<runtime_core> core;
+};
+
 run_record run_once(plan& p, const run_limits& limits, thunk body, void* argument,
                     bool with_story = false) {
   run_record record;
@@ -191,7 +207,8 @@ run_record run_once(plan& p, const run_limits& limits, thunk body, void* argumen
   options.carriers = 1;
   options.seed = 1;  // not used: the director draws
   options.clock = clock_kind::virtual_time;
-  const auto core = runtime_core::make(options, &director);
+  const directed_life life(options, director);
+  const auto& core = life.core;
   bool returned = false;
   auto first = [&] {
     body(argument);
@@ -204,9 +221,6 @@ run_record run_once(plan& p, const run_limits& limits, thunk body, void* argumen
       record.failure = std::move(text);
     }
   }
-  if (core->live_tasks() != 0) core->abandon();
-  core->stop();
-  core->timers->close();
   return record;
 }
 
@@ -310,6 +324,14 @@ class shrinker {
   report(last, s, which, quiet);
 }
 
+[[noreturn]] void report_left_path(const run_record& last, const std::string& which, bool quiet) {
+  run_record r = last;
+  r.failure =
+      "it has not the decisions that the schedule before it had up to there: is the body "
+      "deterministic?";
+  report(r, {.by_seed = false, .choices = r.choices()}, which, quiet);
+}
+
 /// Sums up runs.
 class tally {
  public:
@@ -341,6 +363,9 @@ void no_single_thread_shortcuts() {
 /// A task's carrier cannot serve a second runtime at the same time: a thread of its own, then.
 template <class F>
 auto on_plain_thread(F f) {
+  if (const carrier* const c = carrier::current(); c != nullptr && c->rt.directed_by != nullptr) {
+    throw std::logic_error("weir: explore() inside of a schedule that another one explores");
+  }
   // Ordering: relaxed; see interruption_point().
   any_directed.store(true, std::memory_order_relaxed);
   no_single_thread_shortcuts();
@@ -397,6 +422,8 @@ exploration explore_all_here(const explore_all_options& options, thunk body, voi
     if (r.failed()) {
       shrink_and_report(r, limits, "schedule " + std::to_string(n), options.quiet, body, argument);
     }
+    if (p.was_left(r.decisions.size()))
+      report_left_path(r, "schedule " + std::to_string(n), options.quiet);
     sum.add(r);
     path = path_plan::after(r.decisions);
     if (path.empty()) return sum.result(true);

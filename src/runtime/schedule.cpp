@@ -96,8 +96,12 @@ std::uint32_t path_plan::open(decision_kind kind, std::uint32_t n) {
   return kind == decision_kind::interrupt && left_ == 0 ? 1 : n;
 }
 
-std::uint32_t path_plan::choose(std::uint64_t step, decision_kind kind, std::uint32_t /*n*/) {
-  const std::uint32_t chosen = step < path_.size() ? path_[step] : 0;
+std::uint32_t path_plan::choose(std::uint64_t step, decision_kind kind, std::uint32_t n) {
+  std::uint32_t chosen = step < path_.size() ? path_[step] : 0;
+  if (chosen >= n) {
+    left_path_ = true;
+    chosen = 0;
+  }
   if (kind == decision_kind::interrupt && chosen != 0) left_ -= 1;
   return chosen;
 }

@@ -85,12 +85,18 @@ class path_plan final : public plan {
       : path_(std::move(path)), left_(preemptions) {}
   std::uint32_t open(decision_kind kind, std::uint32_t n) override;
   std::uint32_t choose(std::uint64_t step, decision_kind kind, std::uint32_t n) override;
+  /// After a run of `taken` decisions that did not fail: it had not all the alternatives that the
+  /// path says, as the run before it had them.
+  [[nodiscard]] bool was_left(std::size_t taken) const noexcept {
+    return left_path_ || taken < path_.size();
+  }
   /// The path that follows the one that was taken; empty if that was the last.
   [[nodiscard]] static std::vector<std::uint32_t> after(std::vector<decision> taken);
 
  private:
   std::vector<std::uint32_t> path_;
   int left_;  // preemptions
+  bool left_path_ = false;
 };
 
 }  // namespace weir::detail
