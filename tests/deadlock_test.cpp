@@ -136,6 +136,35 @@ TEST_F(deadlock_death, inside_run_too) {
                "'main': lock of mutex");
 }
 
+TEST_F(deadlock_death, on_virtual_time_too) {
+  EXPECT_DEATH(on_virtual_time([] { (void)channel<int>{}.receive(); }), "'main': receive");
+}
+
+TEST_F(deadlock_death, a_word_in_the_environment_that_is_none_is_named) {
+  EXPECT_EXIT(
+      {
+        setenv("WEIR_DEADLOCK", "ingore", 1);
+        try {
+          go([] {});
+        } catch (const std::invalid_argument& e) {
+          std::cerr << e.what() << '\n';
+          std::_Exit(7);
+        }
+      },
+      testing::ExitedWithCode(7), "WEIR_DEADLOCK is \"ingore\"");
+}
+
+TEST_F(deadlock_death, a_wrong_setting_does_not_keep_a_context_from_its_callbacks) {
+  EXPECT_EXIT(
+      {
+        setenv("WEIR_CARRIERS", "abc", 1);
+        const auto own = with_cancel(background());
+        (void)after_func(own.ctx, [] { std::_Exit(7); });
+        own.cancel();
+      },
+      testing::ExitedWithCode(7), "^$");
+}
+
 TEST_F(deadlock_death, a_bench_and_helper_threads_are_no_hope) {
   EXPECT_DEATH(
       {

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,11 +14,13 @@
 #include <cstring>
 #include <new>
 
+#include "weir/debug.hpp"
 #include "weir/detail/sanitizers.hpp"
 
 namespace {
 std::atomic<int> threads_left{1 << 30};
 thread_local int allocations_left = -1;  // until one fails; negative: none does
+std::atomic<int> refusals{0};            // of the next threads, so many
 }  // namespace
 
 #if !defined(WEIR_ASAN) && !defined(WEIR_TSAN) && !defined(__clang__)
@@ -27,7 +30,7 @@ extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
                               void* (*start)(void*), void* argument) noexcept {
   using function = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   static const auto real = reinterpret_cast<function>(dlsym(RTLD_NEXT, "pthread_create"));
-  if (threads_left.fetch_sub(1) <= 0) return EAGAIN;
+  if (threads_left.fetch_sub(1) <= 0 || refusals.fetch_sub(1) > 0) return EAGAIN;
   return real(thread, attributes, start, argument);
 }
 [[gnu::noinline]] void* operator new(std::size_t n) {
@@ -90,6 +93,26 @@ TEST_F(refusal_test, a_second_carrier_that_cannot_start_costs_no_task) {
   });
   EXPECT_TRUE(rt.shutdown());
   for (auto& mine : ran) EXPECT_EQ(mine, 1);
+}
+
+TEST_F(refusal_test, what_was_woken_when_there_was_no_thread_runs_once_there_is_one) {
+  for (int round = 0; round < 20; ++round) {  // in some a carrier has been started before
+    runtime rt{{.carriers = 1}};
+    const channel<int> ch{1};
+    std::atomic<bool> ran{false};
+    rt.run([&] {
+      rt.go([&] {
+        (void)ch.receive();
+        ran = true;
+      });
+      yield();
+    });
+    refusals = 1;
+    ch.send(1);
+    until([&] { return ran.load(); });
+    refusals = 0;
+    ASSERT_TRUE(ran);
+  }
 }
 
 [[noreturn]] void exit_with_1_if_a_deadline_is_refused() {
@@ -305,6 +328,99 @@ TEST_F(end_death, the_end_of_main_while_another_thread_is_in_run) {
   }
 }
 
+TEST_F(end_death, exit_in_a_task_stops_the_others_before_static_destruction) {
+  EXPECT_EXIT(
+      {
+        go([] {});
+        static std::atomic<bool> destroyed{false};
+        struct last {
+          ~last() {
+            destroyed = true;
+            compute_for(20ms);
+          }
+        };
+        static const last at_the_end;  // younger than the runtime
+        go([] {
+          for (;;) {
+            if (destroyed) std::abort();  // a task ran during static destruction
+            yield();
+          }
+        });
+        go([] { std::exit(4); });
+        for (;;) pause();
+      },
+      testing::ExitedWithCode(4), "^$");
+}
+
+TEST_F(end_death, a_fault_that_is_sent_ends_the_program) {
+  EXPECT_EXIT(
+      {
+        run([] {});
+        raise(SIGSEGV);
+        std::_Exit(1);
+      },
+      testing::KilledBySignal(SIGSEGV), "^$");
+}
+
+TEST_F(end_death, an_earlier_handler_of_faults_that_is_for_one_gets_one) {
+  EXPECT_EXIT(
+      {
+        struct sigaction once {};
+        once.sa_handler = [](int) { (void)!write(STDERR_FILENO, "once", 4); };
+        once.sa_flags = static_cast<int>(SA_RESETHAND);
+        sigaction(SIGSEGV, &once, nullptr);
+        run([] {});
+        alarm(10);
+        *static_cast<volatile int*>(nullptr) = 1;  // NOLINT: the fault is the subject
+      },
+      testing::KilledBySignal(SIGSEGV), "^once$");
+}
+
+/// The exit code of a forked child that runs f; -1 if it has none.
+template <class F>
+int code_of_child(F f) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(10);
+    f();
+    _exit(1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(end_death, a_task_of_a_forked_child_ends_before_those_that_are_ready) {
+  runtime rt{{.carriers = 1}};
+  const pid_t parent = getpid();
+  std::atomic<int> status{-1};
+  rt.go([&] {  // on a carrier's own thread, which ends with the child's task
+    const wait_group all;
+    for (int i = 0; i < 20; ++i) {  // the work is fine, and has been for long
+      all.go([] {
+        for (int k = 0; k < 500; ++k) yield();
+      });
+    }
+    for (int k = 0; k < 300; ++k) yield();
+    all.go([&] {
+      const pid_t child = fork();
+      if (child == 0) return;  // the task ends
+      int s = -1;
+      waitpid(child, &s, 0);
+      status = s;
+    });
+    for (int i = 0; i < 5; ++i) {
+      all.go([=] {
+        if (getpid() != parent) _exit(9);
+      });
+    }
+    all.wait();
+  });
+  EXPECT_TRUE(rt.shutdown());
+  EXPECT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_NE(WEXITSTATUS(status), 9);
+}
+
 TEST_F(end_death, a_forked_child_runs_no_task_of_its_parent) {
   std::atomic<int> ran{0};
   int status = -1;
@@ -326,6 +442,62 @@ TEST_F(end_death, a_forked_child_runs_no_task_of_its_parent) {
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
   until([&] { return ran == 3; });
+}
+
+TEST_F(end_death, a_child_of_a_process_that_had_a_runtime_is_refused_one) {
+  {
+    runtime().run([] {});
+  }
+  const int code = code_of_child([] {
+    int right = 0;
+    for (const auto& attempt : {std::function<void()>([] { go([] {}); }),
+                                std::function<void()>([] { runtime().go([] {}); })}) {
+      try {
+        attempt();
+      } catch (const std::system_error& e) {
+        right += e.code() == errc::forked ? 1 : 0;
+      }
+    }
+    _exit(right == 2 ? 0 : 2);
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_F(end_death, a_child_that_returns_from_a_blocking_call_ends) {
+  EXPECT_EXIT(
+      {
+        int status = -1;
+        run([&] {
+          blocking([&] {
+            const pid_t child = fork();
+            if (child == 0) {
+              alarm(5);
+              return;
+            }
+            waitpid(child, &status, 0);
+          });
+        });
+        std::_Exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+      },
+      testing::ExitedWithCode(0), "^$");
+}
+
+TEST_F(end_death, a_daemon_whose_parent_had_only_a_monitor_has_one_of_its_own) {
+  EXPECT_EXIT(
+      {
+        dump_tasks_on(SIGQUIT);
+        std::_Exit(code_of_child([] {
+          std::atomic<bool> relieved{false};
+          runtime rt{{.carriers = 1}};
+          rt.go([&] {
+            rt.go([&] { relieved = true; });
+            while (!relieved) {  // the only carrier is busy
+            }
+          });
+          _exit(rt.shutdown() ? 0 : 1);
+        }));
+      },
+      testing::ExitedWithCode(0), "^$");
 }
 
 }  // namespace

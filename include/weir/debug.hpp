@@ -38,7 +38,7 @@ enum class on_deadlock {
 };
 
 /// What to do when nothing can go on. The environment's WEIR_DEADLOCK (end_program, report or
-/// ignore) comes before it.
+/// ignore) comes before it; another word there is refused by the first runtime.
 void set_on_deadlock(on_deadlock what) noexcept;
 
 }  // namespace weir

@@ -18,7 +18,9 @@
 // Ordering: what happened before go(f) is visible in f. The end of f is ordered with nothing: use a
 // wait_group or a channel.
 // Each task has a stack of its own, 256 KiB of address space (runtime_options::stack_size) of which
-// only the pages it touches are real. Using more is reported as a stack overflow, with its name.
+// only the pages it touches are real. Using more is reported as a stack overflow, with its name. (A
+// function with a frame of pages that it does not touch may step over the guard below: compile with
+// -fstack-clash-protection where there are such.)
 
 #include <chrono>
 #include <concepts>
@@ -41,7 +43,8 @@ class context;
 
 /// Starts f as a task on the current runtime (in a plain thread: the default one). Throws
 /// std::invalid_argument for an empty std::function, std::bad_alloc when no stack can be had,
-/// std::system_error with errc::forked in a forked child; f has then not been started.
+/// std::system_error with errc::forked in a forked child of a process that has had a runtime, or
+/// when no thread can be had; f has then not been started.
 template <std::invocable F>
 void go(F f) {
   detail::check_callable(f, "go");

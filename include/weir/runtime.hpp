@@ -27,7 +27,8 @@ namespace weir {
 enum class clock_kind {
   steady,        ///< std::chrono::steady_clock
   virtual_time,  ///< moves only when every task waits, then straight to the next timer: sleeping is
-                 ///< free. One carrier.
+                 ///< free. One carrier: run() lends the thread if it is the only one, and waits
+                 ///< otherwise.
 };
 
 struct runtime_options {
@@ -50,7 +51,8 @@ class runtime_core;
 class runtime {
  public:
   /// Starts no thread before there is work. Throws std::invalid_argument that names the option (or
-  /// the WEIR_CARRIERS) that is out of range.
+  /// the WEIR_CARRIERS, or the WEIR_DEADLOCK) that is out of range, and errc::forked in a forked
+  /// child of a process that has had a runtime.
   explicit runtime(runtime_options options = {});
   /// Waits until every task has ended, then joins the carriers. Tasks that a failed shutdown() gave
   /// up on are not waited for. Must not be called from one of its own tasks (std::terminate).
@@ -70,7 +72,9 @@ class runtime {
     detail::check_callable(f, "runtime::go");
     detail::spawn_callable(this, name, std::move(f));
   }
-  /// weir::run on this runtime.
+  /// weir::run on this runtime; from a task of another one that waits, as for a channel. Throws
+  /// errc::closed if the runtime stops before f has ended, once nothing of it runs any more: no
+  /// task, and no function in blocking(), which may all use what is f's.
   template <std::invocable F>
   auto run(F f) -> std::invoke_result_t<F&> {
     detail::check_callable(f, "runtime::run");
@@ -78,7 +82,10 @@ class runtime {
         f, [this](detail::thunk body, void* arg) { detail::run_as_task(this, body, arg); });
   }
   /// Takes no more tasks from outside and waits until all have ended: true. When ctx is done first:
-  /// false; what has not ended by then is abandoned, never runs again and is not destroyed.
+  /// false; what has not ended by then is abandoned, never runs again and is not destroyed. (A task
+  /// that computes at that moment, or is in the kernel, does go on: until it waits or yields, or
+  /// for ever.) After that, or beside another shutdown() that gives up: false at once. Throws
+  /// std::logic_error in one of its own tasks, which would wait for itself.
   bool shutdown(const context& ctx = background());
 
   /// How many carriers may run at once.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Threads for blocking(f): as many as there are calls at a time, kept for a while after. They share
 // no carrier, so whatever f does to its thread, tasks go on.
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -21,6 +23,7 @@ struct blocking_call {
   thunk body;
   void* argument;
   operation* op;
+  runtime_core* rt;  // stays until the call has ended, as its task has not
 };
 
 class blocking_threads {
@@ -56,7 +59,15 @@ class blocking_threads {
       const blocking_call call = calls_.front();
       calls_.pop_front();
       lock.unlock();
-      call.body(call.argument);  // catches what f throws
+      {
+        const exit_watch stops_at_exit;
+        call.body(call.argument);  // catches what f throws
+      }
+      // The one thread of a forked child, whose function has returned, and nobody waits for that.
+      if (call.rt->generation() != fork_generation()) _exit(0);
+      // Ordering: release; pairs with whoever waits until nothing runs: what f used is free.
+      call.rt->calls_inside.fetch_sub(1, std::memory_order_release);
+      call.rt->tell_callers_if_over();
       const strand who = call.op->who;
       (void)call.op->claim(0);
       who.wake();
@@ -92,11 +103,14 @@ void run_blocking(thunk body, void* argument) {
   // Ordering: relaxed up, on the carrier that would look; release down, pairs with
   // advance_virtual_clock(): what the call caused is visible before time moves.
   rt.blocking_calls.fetch_add(1, std::memory_order_relaxed);
+  // Ordering: relaxed; whoever looks at it sees first that this carrier has left.
+  rt.calls_inside.fetch_add(1, std::memory_order_relaxed);
   try {
-    threads().submit({body, argument, &op});
+    threads().submit({body, argument, &op, &rt});
   } catch (...) {
     // Ordering: release; as above.
     rt.blocking_calls.fetch_sub(1, std::memory_order_release);
+    rt.calls_inside.fetch_sub(1, std::memory_order_release);
     throw;
   }
   op.who.park({.kind = &blocking_wait});

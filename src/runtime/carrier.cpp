@@ -146,7 +146,7 @@ WEIR_RETURN_BY_JUMP void carrier::yield_current() {
     }
     if (lazy_turns_ > 8 + 4 * lane.count()) {
       lazy_turns_ = 0;
-      (void)rt.let_time_pass();
+      (void)rt.advance_virtual_clock();
       base_wanted_ = true;
     }
   }
@@ -344,6 +344,7 @@ task_chain carrier::raid_mail() {
 // ---- the base -----------------------------------------------------------------------------------
 
 void carrier::serve(const std::atomic<bool>* until) {
+  const exit_watch stops_at_exit;
   set_this_carrier(this);
   exceptions_ = thread_exceptions();
   ordered_before(this);
@@ -392,18 +393,19 @@ void carrier::attach() noexcept {
   attached.store(true, std::memory_order_relaxed);
 }
 
-task_chain carrier::detach() noexcept {
+task_chain carrier::clear() noexcept {
   task_chain left;
-  {
-    const std::lock_guard lock(mail_lock_);
-    // Ordering: relaxed; mail_lock_ orders it for those who depend on it.
-    attached.store(false, std::memory_order_relaxed);
-    left = std::exchange(mail_, {});
-    mail_count_ = 0;
-  }
   while (task* t = lane.pop()) left.push_back(t);
   stacks_.drain(rt.stacks, 0);
   return left;
+}
+
+void carrier::detach(task_chain& left) noexcept {
+  const std::lock_guard lock(mail_lock_);
+  // Ordering: relaxed; mail_lock_ orders it for those who depend on it.
+  attached.store(false, std::memory_order_relaxed);
+  left.push_back(std::exchange(mail_, {}));
+  mail_count_ = 0;
 }
 
 }  // namespace weir::detail

@@ -99,8 +99,10 @@ class carrier {
   [[nodiscard]] std::uint32_t mail_for_sure() noexcept;
   /// From now on post() works; the thread that will serve() may still be on its way.
   void attach() noexcept;
-  /// From now on it does not; gives what was left in inbox and lane. By the thread that served.
-  [[nodiscard]] task_chain detach() noexcept;
+  /// Gives what is in the lane, and its spare stacks to the runtime. By the thread that served.
+  [[nodiscard]] task_chain clear() noexcept;
+  /// From now on post() does not; adds what is left in the inbox to `left`.
+  void detach(task_chain& left) noexcept;
 
   /// Serves as a carrier on the calling thread until `until` is true, the runtime stops, or, if
   /// `until` is null, it has no right to run any more.

@@ -6,6 +6,9 @@
 #include <cstdlib>
 #include <iostream>
 #include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
 #include <string_view>
 
 #include "runtime/blocking.hpp"
@@ -21,14 +24,21 @@ namespace {
 std::atomic<on_deadlock> wanted{on_deadlock::end_program};
 std::atomic<bool> reported{false};
 
-on_deadlock what_to_do() {
+std::string_view environments_word() {
   const char* text = std::getenv("WEIR_DEADLOCK");
-  const std::string_view word = text != nullptr ? text : "";
+  return text != nullptr ? text : "";
+}
+
+std::optional<on_deadlock> action_named(std::string_view word) {
   if (word == "end_program") return on_deadlock::end_program;
   if (word == "report") return on_deadlock::report;
   if (word == "ignore") return on_deadlock::ignore;
+  return std::nullopt;
+}
+
+on_deadlock what_to_do() {
   // Ordering: relaxed; a setting.
-  return wanted.load(std::memory_order_relaxed);
+  return action_named(environments_word()).value_or(wanted.load(std::memory_order_relaxed));
 }
 
 /// How many threads this process has; -1 if that cannot be said.
@@ -78,10 +88,26 @@ situation look() {
   }
 }
 
+void keep_all_going() noexcept {
+  try {
+    registry::instance().for_each_runtime([](runtime_core& core) { (void)core.keep_going(); });
+  } catch (const std::bad_alloc&) {  // NOLINT: next time
+  }
+}
+
 }  // namespace
+
+void check_deadlock_setting() {
+  const std::string_view word = environments_word();
+  if (word.empty() || action_named(word)) return;
+  throw std::invalid_argument("weir: WEIR_DEADLOCK is \"" + std::string(word) +
+                              "\". Set it to end_program, report or ignore, or not at all.");
+}
 
 void check_deadlock(int own_carriers) noexcept {
   const on_deadlock action = what_to_do();
+  // (If the system had no thread for the monitor either, this is who tries again.)
+  keep_all_going();
   if (action == on_deadlock::ignore || !is_deadlock(own_carriers)) return;
   // Ordering: relaxed; only one of two who find it at a time says so.
   if (reported.exchange(true, std::memory_order_relaxed)) return;

@@ -27,19 +27,31 @@ namespace {
 constexpr wait_kind run_wait{"run() on runtime"};
 constexpr wait_kind sleep_wait{"sleep"};
 
-/// In a task of another runtime: an ordinary task there, which this one waits for.
+enum run_case : int { ended, gone };
+
+[[noreturn]] void throw_stopped() {
+  throw std::system_error(errc::closed, "weir: run() on a runtime that has stopped");
+}
+
+/// In a task of another runtime, or where a virtual clock has its one carrier: an ordinary task
+/// there, which this strand waits for.
 void run_elsewhere(runtime_core& core, thunk body, void* argument) {
-  operation op(false);
+  const auto keep = core.immortal() ? nullptr : core.shared_from_this();
+  operation op(true);
   op.who = strand::current();
   auto job = [&] {
     body(argument);
     const strand who = op.who;
-    (void)op.claim(0);
-    who.wake();
+    if (op.claim(ended)) who.wake();
   };
   core.start(core.new_task("run", body_ops_of<decltype(job)>, &job));
+  wait_node node;
+  node.op = &op;
+  node.index = gone;
+  if (!core.add_caller(node) && op.claim(gone)) throw_stopped();
   op.who.park({.kind = &run_wait, .object = &core});
-  (void)op.winner();
+  core.remove_caller(node);
+  if (op.winner() == gone) throw_stopped();
 }
 
 }  // namespace
@@ -59,8 +71,10 @@ void run_as_task(runtime* where, thunk body, void* argument) {
     body(argument);
     runtime_core::end_lending(lending);
   };
-  if (!core.lend_thread(lending, core.new_task("main", body_ops_of<decltype(job)>, &job))) {
-    throw std::system_error(errc::closed, "weir: run() on a runtime that has stopped");
+  switch (core.lend_thread(lending, core.new_task("main", body_ops_of<decltype(job)>, &job))) {
+    case runtime_core::lent_how::until_the_end: break;
+    case runtime_core::lent_how::not_at_all: run_elsewhere(core, body, argument); break;
+    case runtime_core::lent_how::stopped: throw_stopped();
   }
 }
 

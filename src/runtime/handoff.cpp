@@ -79,7 +79,9 @@ bool runtime_core::give_up_right(carrier& c) noexcept {
 // ---- the monitor's look -------------------------------------------------------------------------
 
 runtime_core::look_again runtime_core::look_after(time_ns now) noexcept {
-  if (stopping() || clock.is_virtual()) return look_again::not_now;
+  if (stopping()) return look_again::not_now;
+  if (!keep_going()) return look_again::soon;
+  if (clock.is_virtual()) return look_again::not_now;
   // Ordering: seq_cst; first that it is not looked after, then whether it need be: whoever resigns
   // as a watcher, or becomes active, does so before it asks to be looked after.
   monitored_.store(false, std::memory_order_seq_cst);
@@ -187,6 +189,7 @@ void runtime_core::describe_rest(long& sleeping_threads, std::uint64_t& waiting,
     if (c.sleeps()) sleeping_threads += 1;
   }
   const std::lock_guard lock(m_);
+  may_go_on = may_go_on || stranded_.count > 0;
   sleeping_threads += static_cast<long>(benched_ - assigned_.size());
 }
 

@@ -103,22 +103,24 @@ void runtime_core::wait_for_work(carrier& c, const std::atomic<bool>* until) {
     // Ordering: seq_cst; see the top of this file.
     const bool woken = c.asleep_.exchange(0, std::memory_order_seq_cst) == 0;
     if (has_reason_to_leave(c, until)) return;
-    if (might_be_last && !woken && steady_now() >= wake_at) {
+    const auto rest = [&] {
       stacks.trim();
       check_deadlock(1);
       patience = std::min(patience * 2, deadlock_patience_max_ns);
-    }
+    };
+    if (might_be_last && !woken && steady_now() >= wake_at) rest();
     if (watcher && timers->next_due() <= clock.now()) return;  // the base fires them
     if (watcher && raid_others(c)) return;
     if (clock.is_virtual() && !woken) {
       if (advance_virtual_clock()) return;
       // Ordering: seq_cst; as above, with all there is to wait for looked at once more.
       c.asleep_.store(1, std::memory_order_seq_cst);
+      const time_ns rest_at = steady_now() + patience;
       if (!has_reason_to_leave(c, until) && c.mail_for_sure() == 0) {
-        port::futex_wait(c.asleep_, 1, never);
+        port::futex_wait(c.asleep_, 1, rest_at);
       }
       // Ordering: seq_cst; as above.
-      c.asleep_.store(0, std::memory_order_seq_cst);
+      if (c.asleep_.exchange(0, std::memory_order_seq_cst) == 1 && steady_now() >= rest_at) rest();
     }
   }
 }

@@ -32,6 +32,16 @@ struct task_chain {
     last = t;
     ++count;
   }
+  void push_back(const task_chain& more) noexcept {
+    if (more.count == 0) return;
+    if (last != nullptr) {
+      last->next = more.first;
+    } else {
+      first = more.first;
+    }
+    last = more.last;
+    count += more.count;
+  }
   [[nodiscard]] task* pop_front() noexcept {
     task* t = first;
     if (t != nullptr) {

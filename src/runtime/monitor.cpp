@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "runtime/dump.hpp"
+#include "runtime/process.hpp"
 #include "runtime/runtime_core.hpp"
 
 namespace weir::detail {
@@ -28,6 +29,7 @@ monitor& monitor::instance() noexcept {
 bool monitor::start() noexcept {
   // Ordering: relaxed; the thread reads nothing but wanted_.
   if (started_.exchange(true, std::memory_order_relaxed)) return true;
+  watch_forks();
   try {
     std::thread([this] { main(); }).detach();
     return true;
@@ -51,6 +53,14 @@ void monitor::request_dump() noexcept {
   // Ordering: relaxed; nothing else is passed on.
   wanted_.fetch_or(dump_bit, std::memory_order_relaxed);
   port::futex_wake(&wanted_);
+}
+
+void monitor::in_child() noexcept {
+  ::new (&room_) registry::kept_runtimes;  // as its thread has left it: whatever that was
+  // Ordering: relaxed; a forked child has one thread.
+  wanted_.store(0, std::memory_order_relaxed);
+  started_.store(false, std::memory_order_relaxed);
+  asleep_.store(false, std::memory_order_relaxed);
 }
 
 time_ns monitor::look(time_ns last_period) noexcept {

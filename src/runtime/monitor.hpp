@@ -32,6 +32,8 @@ class monitor {
   bool start() noexcept;
   /// Has the list of tasks printed to stderr. May be called in a signal handler, after start().
   void request_dump() noexcept;
+  /// In a forked child, where it has no thread.
+  void in_child() noexcept;
   /// Threads: 1 while it sleeps without a timeout, for the deadlock check.
   [[nodiscard]] int sleeping_threads() const noexcept {
     // Ordering: relaxed; the caller compares counts of what has happened before and after.

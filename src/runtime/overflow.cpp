@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -32,21 +33,37 @@ void report(const task& t) {
   if (n > 0) (void)!write(STDERR_FILENO, text, static_cast<std::size_t>(n));
 }
 
+/// Not ours: as if we were not here.
+void pass_on(int signal, siginfo_t* info, void* context) {
+  static std::atomic<bool> used{false};
+  // Ordering: relaxed; of a handler that is good for one signal, the first is the one.
+  const bool used_up = (previous.sa_flags & static_cast<int>(SA_RESETHAND)) != 0 &&
+                       used.exchange(true, std::memory_order_relaxed);
+  const bool has_handler = previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN;
+  if (has_handler && !used_up) {
+    if ((previous.sa_flags & SA_SIGINFO) != 0) {
+      previous.sa_sigaction(signal, info, context);
+    } else {
+      previous.sa_handler(signal);
+    }
+    return;
+  }
+  if (previous.sa_handler == SIG_IGN && info->si_code <= 0) return;
+  struct sigaction fallback {};
+  fallback.sa_handler = SIG_DFL;
+  sigaction(signal, &fallback, nullptr);  // the instruction faults again, with the default action
+  if (info->si_code <= 0) raise(signal);  // no instruction does: it is delivered when we return
+}
+
 void on_fault(int signal, siginfo_t* info, void* context) {
   const task* t = carrier::current_task();
   const auto* fault = static_cast<const std::byte*>(info->si_addr);
-  if (t != nullptr && fault >= t->stack && fault < t->stack + port::page_size()) {
+  const bool sent = info->si_code <= 0;  // by raise() or kill(): there is no address
+  if (t != nullptr && !sent && fault >= t->stack && fault < t->stack + port::page_size()) {
     report(*t);
     std::abort();
   }
-  // Not ours: as if we were not here.
-  if ((previous.sa_flags & SA_SIGINFO) != 0 && previous.sa_sigaction != nullptr) {
-    previous.sa_sigaction(signal, info, context);
-  } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
-    previous.sa_handler(signal);
-  } else {
-    sigaction(signal, &previous, nullptr);  // the instruction faults again, with the default action
-  }
+  pass_on(signal, info, context);
 }
 
 }  // namespace

@@ -4,12 +4,18 @@
 
 #include <atomic>
 #include <string>
+#include <utility>
 
 namespace weir::detail {
 
 struct task;
 class runtime_core;
 
+/// From now on what is in the parent only is known to be gone in a forked child. Before the first
+/// runtime, and the first thread of Weir's.
+void watch_forks() noexcept;
+/// A process without a runtime may fork as it likes: its children may have one.
+void note_first_runtime() noexcept;
 /// Grows in each forked child.
 [[nodiscard]] unsigned fork_generation() noexcept;
 /// Whether this is a child whose parent had a runtime: whom to wait for is in the parent.
@@ -28,6 +34,20 @@ inline void refuse_if_forked() {
 /// Has the default runtime stop when main returns or exit() is called, before static objects are
 /// destroyed: no carrier of it takes up a task after that.
 void stop_at_process_end(runtime_core& core);
+
+/// While it lives, this thread runs users' code: an exit() in there ends the thread's thread-locals
+/// first of all, and then this has the default runtime stop. On one thread from first to last.
+class exit_watch {
+ public:
+  exit_watch() noexcept : before_(std::exchange(inside(), true)) {}
+  ~exit_watch() { inside() = before_; }
+  exit_watch(const exit_watch&) = delete;
+  exit_watch& operator=(const exit_watch&) = delete;
+
+ private:
+  [[nodiscard]] static bool& inside() noexcept;
+  const bool before_;
+};
 
 /// Has a stack overflow reported with the task's name; the second for each carrier thread.
 void install_overflow_report();

@@ -40,12 +40,26 @@ thread_local main_thread_end at_end;
 
 [[gnu::constructor]] void watch_main_thread() { at_end.touch(); }
 
+/// The same on any other thread that runs users' code.
+struct user_thread_end {
+  bool inside = false;
+  ~user_thread_end() {
+    if (inside) stop_now();
+  }
+};
+
 }  // namespace
+
+bool& exit_watch::inside() noexcept {
+  thread_local user_thread_end at_its_end;
+  return at_its_end.inside;
+}
 
 void stop_at_process_end(runtime_core& core) {
   // Ordering: release; pairs with stop_now().
   to_stop.store(&core, std::memory_order_release);
-  // For an exit() on another thread, or a main thread that had no chance to construct at_end.
+  // For an exit() on a thread that Weir does not know, or a main thread that had no chance to
+  // construct at_end.
   std::atexit(stop_now);
 }
 

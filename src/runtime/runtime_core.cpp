@@ -11,6 +11,8 @@
 #include <string>
 
 #include "port/barrier.hpp"
+#include "runtime/deadlock.hpp"
+#include "runtime/monitor.hpp"
 #include "runtime/options.hpp"
 
 namespace weir::detail {
@@ -25,7 +27,10 @@ std::uint64_t seed_or_random(std::uint64_t seed) {
 }  // namespace
 
 std::shared_ptr<runtime_core> runtime_core::make(const runtime_options& options, director* by) {
+  refuse_if_forked();
+  check_deadlock_setting();
   auto core = std::make_shared<runtime_core>(options, by);
+  note_first_runtime();
   registry::instance().add(*core);  // not before: others take references from there
   return core;
 }
@@ -89,9 +94,10 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   t->ops = &ops;
   // Ordering: relaxed; whoever gets hold of it does so through a lock, or the lane.
   t->parked.store(true, std::memory_order_relaxed);
+  c = inside ? carrier::current() : nullptr;  // a user's move may have waited, and gone elsewhere
   // Ordering: relaxed; only the numbers matter.
   t->id = inside ? c->new_id() : ids.fetch_add(1, std::memory_order_relaxed);
-  t->home = inside ? c : nullptr;
+  t->home = c;
   t->waits = nullptr;
   t->wait_since = 0;  // it has never waited
   const std::size_t kept = std::min(name.size(), task::name_size - 1);
@@ -130,13 +136,14 @@ void runtime_core::uncount_from_outside() noexcept {
 
 void runtime_core::need_carrier() {
   if (const carrier* c = carrier::current(); c != nullptr && &c->rt == this) return;
-  if (first_attached() != nullptr || stopping()) return;
-  task_chain none;
-  const bool started = start_carrier(none) != nullptr;
-  settle(none);
-  if (started || first_attached() != nullptr || stopping()) return;
-  throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
-                          "weir: cannot start a carrier thread");
+  while (first_attached() == nullptr && !stopping()) {
+    task_chain none;
+    if (start_carrier(none) != nullptr) return;
+    settle(none);
+    if (!lacks_threads()) continue;  // there was one, and it has left: a lent thread
+    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                            "weir: cannot start a carrier thread");
+  }
 }
 
 void runtime_core::start(task* t) {
@@ -188,18 +195,30 @@ void runtime_core::inject(task* t) {
 }
 
 void runtime_core::settle(task_chain tasks) noexcept {
-  while (task* t = tasks.pop_front()) {
-    for (;;) {
-      if (carrier* any = first_attached(); any != nullptr && any->post(t)) break;
-      const std::lock_guard lock(m_);
-      // Ordering: relaxed; stop() sets it under m_.
-      if (stop_.load(std::memory_order_relaxed)) break;  // abandoned
-      if (attached_ == 0) {
-        stranded_.push_back(t);  // for the next carrier that there is
-        break;
-      }
-    }
+  while (tasks.count > 0) {
+    if (carrier* any = first_attached(); any != nullptr && any->post(tasks)) return;
+    // Those that there were have left: lent threads.
+    if (start_carrier(tasks) != nullptr) return;
+    const std::lock_guard lock(m_);
+    // Ordering: relaxed; stop() sets it under m_.
+    if (stop_.load(std::memory_order_relaxed)) return;  // abandoned
+    if (attached_ != 0 || !lacks_threads()) continue;
+    stranded_.push_back(std::exchange(tasks, {}));  // for the next carrier that there is,
+    (void)monitor::instance().rouse();              // which the monitor tries to start
   }
+}
+
+bool runtime_core::keep_going() noexcept {
+  if (directed_by != nullptr) return true;
+  {
+    const std::lock_guard lock(m_);
+    const bool wanted = stranded_.count > 0 || timers->next_due() != never;
+    if (attached_ != 0 || !wanted) return true;
+  }
+  task_chain none;
+  if (start_carrier(none) != nullptr) return true;
+  settle(none);
+  return !lacks_threads();
 }
 
 void runtime_core::inject_all(task_chain tasks) {
@@ -215,6 +234,7 @@ carrier* runtime_core::reserve_carrier(bool lender) {
   const std::lock_guard lock(m_);
   // Ordering: relaxed; stop() takes m_ after it has set this.
   if (stop_.load(std::memory_order_relaxed)) return nullptr;
+  if (lender && clock.is_virtual() && attached_ != 0) return nullptr;
   // Ordering: relaxed; m_ orders it.
   if (!lender &&
       (entitled_.load(std::memory_order_relaxed) >= limit || attached_ >= limit + relief_max)) {
@@ -244,13 +264,17 @@ carrier* runtime_core::reserve_carrier(bool lender) {
   return c;
 }
 
-void runtime_core::return_carrier(carrier& c) noexcept {
+task_chain runtime_core::release_carrier(carrier& c) noexcept {
+  task_chain left = c.clear();
   const std::lock_guard lock(m_);
+  const unbroken under_mutex;
+  c.detach(left);
   attached_ -= 1;
   if (!c.lost_right) change_entitled(-1);
   c.lost_right = false;
   free_.push_back(&c);  // no allocation: reserve_carrier() made room
   ended_.notify_all();
+  return left;
 }
 
 void runtime_core::thread_main(carrier* c) noexcept {
@@ -261,9 +285,11 @@ void runtime_core::thread_main(carrier* c) noexcept {
     c->serve(nullptr);
     // The one thread of a forked child, whose function has returned: as the end of any last thread.
     if (generation_ != fork_generation()) _exit(0);
-    task_chain left = c->detach();
-    return_carrier(*c);
-    if (stopping()) return;  // what is left is abandoned
+    const task_chain left = release_carrier(*c);
+    if (stopping()) {  // what is left is abandoned
+      tell_callers_if_over();
+      return;
+    }
     inject_all(left);
     c = wait_on_bench();
   }
@@ -285,22 +311,19 @@ bool runtime_core::start_thread(carrier& c) noexcept {
 
 carrier* runtime_core::start_carrier(task_chain& tasks) noexcept {
   constexpr time_ns patience = 10'000'000;
-  // Ordering: relaxed; a hint that saves attempts that would fail again.
-  if (no_threads_until_.load(std::memory_order_relaxed) > steady_now()) return nullptr;
-  carrier* c = nullptr;
+  if (lacks_threads()) return nullptr;
   try {
-    c = reserve_carrier(false);
-  } catch (...) {  // no memory: those that there are go on
+    carrier* const c = reserve_carrier(false);
+    if (c == nullptr) return nullptr;
+    if (tasks.count > 0) (void)c->post(tasks);  // just attached, so it takes them
+    if (start_thread(*c)) {
+      tasks = {};
+      return c;
+    }
+    tasks = release_carrier(*c);  // perhaps with mail of others
+  } catch (...) {                 // no memory: those that there are go on
   }
-  if (c == nullptr) return nullptr;
-  if (tasks.count > 0) (void)c->post(tasks);  // just attached, so it takes them
-  if (start_thread(*c)) {
-    tasks = {};
-    return c;
-  }
-  tasks = c->detach();  // perhaps with mail of others
-  return_carrier(*c);
-  // Ordering: relaxed; as above.
+  // Ordering: relaxed; a hint that saves attempts that would fail again.
   no_threads_until_.store(steady_now() + patience, std::memory_order_relaxed);
   return nullptr;
 }
@@ -311,51 +334,48 @@ void runtime_core::direct(task* first, const std::atomic<bool>& over) {
   (void)c->post(first);
   c->serve(&over);
   ordered_after(&ids);
-  (void)c->detach();  // what has not ended never will
-  return_carrier(*c);
+  (void)release_carrier(*c);  // what has not ended never will
 }
 
-bool runtime_core::lend_thread(lending& l, task* first) {
+runtime_core::lent_how runtime_core::lend_thread(lending& l, task* first) {
   const std::shared_ptr<runtime_core> keep = immortal_ ? nullptr : shared_from_this();
   carrier* c = nullptr;
+  bool counted = false;
   try {
     count_from_outside();
+    counted = true;
     c = reserve_carrier(true);
   } catch (...) {
-    if (!closing()) uncount_from_outside();
+    if (counted) uncount_from_outside();
     discard(first);
     throw;
   }
   if (c == nullptr) {
     uncount_from_outside();
     discard(first);
-    return false;
+    return stopping() ? lent_how::stopped : lent_how::not_at_all;
   }
   // Ordering: release; pairs with end_lending(), which may come from another carrier: *c is made.
   l.by.store(c, std::memory_order_release);
   (void)c->post(first);
   c->serve(&l.done);
   if (generation_ == fork_generation()) {
-    task_chain left = c->detach();
-    return_carrier(*c);
-    inject_all(left);
-    if (timers->next_due() != never && first_attached() == nullptr) {
-      task_chain none;  // the timers have lost their keeper
-      (void)start_carrier(none);
-      settle(none);
-    }
+    inject_all(release_carrier(*c));
+    if (!keep_going()) (void)monitor::instance().rouse();  // the timers have lost their keeper
+    if (stopping()) tell_callers_if_over();
     wait_for_the_end_of(l);
   }
   // Ordering: acquire; pairs with end_lending(): the task's result is visible.
-  return l.done.load(std::memory_order_acquire);
+  return l.done.load(std::memory_order_acquire) ? lent_how::until_the_end : lent_how::stopped;
 }
 
 void runtime_core::wait_for_the_end_of(lending& l) {
-  // Stopped before the function has ended: it may be running, on another carrier, and what it uses
-  // is on our stack. So this waits until no carrier is left.
+  // Stopped before the function has ended: it may be running, on another carrier or in a blocking
+  // call, and what it uses is on our stack. So this waits until nothing of this runtime runs.
   std::unique_lock lock(m_);
-  // Ordering: acquire; as in lend_thread().
-  while (!l.done.load(std::memory_order_acquire) && (attached_ != 0 || immortal_)) {
+  // Ordering: acquire; as in lend_thread(), and for what a call has done.
+  while (!l.done.load(std::memory_order_acquire) &&
+         (attached_ != 0 || calls_inside.load(std::memory_order_acquire) != 0 || immortal_)) {
     // The default runtime stops only with the process, which ends without us.
     ended_.wait_for(lock, std::chrono::milliseconds(1));
   }
@@ -395,7 +415,10 @@ void runtime_core::begin_shutdown() noexcept {
 }
 
 void runtime_core::report_if_drained() noexcept {
-  if (live_tasks() != 0) return;
+  if (live_tasks() == 0) tell_drain_waiters();
+}
+
+void runtime_core::tell_drain_waiters() noexcept {
   wake_batch wakes;
   {
     const std::lock_guard lock(drain_lock);
@@ -415,6 +438,36 @@ void runtime_core::stop() noexcept {
     at(i).call_to_base();
     at(i).wake();
   }
+  tell_callers_if_over();
+}
+
+void runtime_core::tell_callers_if_over() noexcept {
+  {
+    const std::lock_guard lock(m_);
+    // Ordering: relaxed; stop() sets it under m_. (The default runtime stops with the process.)
+    if (!stop_.load(std::memory_order_relaxed) || attached_ != 0 || immortal_) return;
+  }
+  // Ordering: acquire; pairs with the end of a call. One that ends later looks here itself: its
+  // look at attached_, under m_, comes after ours.
+  if (calls_inside.load(std::memory_order_acquire) != 0) return;
+  wake_batch wakes;
+  {
+    const std::lock_guard lock(callers_lock_);
+    callers_told_ = true;
+    while (wait_node* n = callers_.claim_front()) wakes.add(*n);
+  }
+  wakes.wake_all();
+}
+
+bool runtime_core::add_caller(wait_node& n) noexcept {
+  const std::lock_guard lock(callers_lock_);
+  if (!callers_told_) callers_.push_back(n);
+  return !callers_told_;
+}
+
+void runtime_core::remove_caller(wait_node& n) noexcept {
+  const std::lock_guard lock(callers_lock_);
+  if (n.linked) callers_.remove(n);
 }
 
 bool runtime_core::stop_if_drained() noexcept {
@@ -451,9 +504,13 @@ void runtime_core::let_go() noexcept {
 }
 
 void runtime_core::abandon() noexcept {
-  const std::lock_guard lock(m_);
-  stacks.leak();
-  stay();
+  {
+    const std::lock_guard lock(m_);
+    stacks.leak();
+    stay();
+  }
+  stop();
+  tell_drain_waiters();  // who find that it has stopped
 }
 
 // ---- which runtime ------------------------------------------------------------------------------

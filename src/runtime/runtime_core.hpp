@@ -92,6 +92,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   [[nodiscard]] bool regain_right(carrier& c, bool lent) noexcept;
   /// By a carrier with nothing to do: whether there are more than the limit, and it is one less.
   [[nodiscard]] bool give_up_right(carrier& c) noexcept;
+  /// Starts a carrier if there are tasks, or timers, and none: the system had no thread when there
+  /// should have been one. False if it has none yet.
+  bool keep_going() noexcept;
 
   // Threads.
   /// A plain thread that serves as a carrier until `done`.
@@ -99,13 +102,21 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     std::atomic<bool> done{false};
     std::atomic<carrier*> by{nullptr};
   };
-  /// Lends the calling plain thread until l.done; `first` is the task to begin with. False if the
-  /// runtime stopped before.
-  bool lend_thread(lending& l, task* first);
+  enum class lent_how : std::uint8_t {
+    until_the_end,
+    not_at_all,  // on a virtual clock, which has one carrier: there is one already
+    stopped,     // the runtime, before the end
+  };
+  /// Lends the calling plain thread until l.done; `first` is the task to begin with, which is gone
+  /// if the thread is lent not at all.
+  [[nodiscard]] lent_how lend_thread(lending& l, task* first);
   /// Under a director: the same, until the director says that it is over.
   void direct(task* first, const std::atomic<bool>& over);
   /// On a virtual clock: the time of the next timer comes. False: there is none, or it is the end.
   bool let_time_pass() noexcept;
+  /// On a virtual clock, when every task waits: that, unless one waits for a blocking call. False:
+  /// no time has passed.
+  bool advance_virtual_clock() noexcept;
   /// By the task that the thread was lent for: its end. `l` may be gone when this returns.
   static void end_lending(lending& l) noexcept;
 
@@ -129,6 +140,12 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   }
   /// No carrier takes up another task; they end as soon as they notice.
   void stop() noexcept;
+  /// Once nothing of it runs any more, after stop(): tells those who wait for one of its tasks.
+  void tell_callers_if_over() noexcept;
+  /// By one who waits for a task of this runtime: `n` is claimed if that has not ended by then.
+  /// False: it is too late, and n was not linked.
+  [[nodiscard]] bool add_caller(wait_node& n) noexcept;
+  void remove_caller(wait_node& n) noexcept;
   /// The same if there is no task, and none is being started by a timer.
   [[nodiscard]] bool stop_if_drained() noexcept;
   /// Waits until every carrier but this thread's has ended, or until `deadline`; whether they have.
@@ -161,6 +178,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   const std::uint64_t seed;
   std::atomic<std::uint64_t> ids{1};
   std::atomic<int> blocking_calls{0};  // in flight: a virtual clock must not run ahead of them
+  std::atomic<int> calls_inside{0};    // of those, in the caller's function
 
   // For the registry.
   runtime_core* next = nullptr;
@@ -175,12 +193,15 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
 
  private:
   void report_if_drained() noexcept;
+  void tell_drain_waiters() noexcept;
   [[nodiscard]] std::vector<std::thread> take_threads() noexcept;
   void arm_watch();
   [[nodiscard]] carrier* claim_idle(carrier* preferred) noexcept;
   /// Reserves a carrier for a new thread; null when the limit is reached, and `lender` is false.
   [[nodiscard]] carrier* reserve_carrier(bool lender);
-  void return_carrier(carrier& c) noexcept;
+  /// Takes c from its thread, which has served; gives what was left in its inbox and lane. In one
+  /// step: whoever finds that it takes no mail any more finds that there may be another carrier.
+  [[nodiscard]] task_chain release_carrier(carrier& c) noexcept;
   /// Starts the thread of a reserved carrier, which has mail already; false if the system has none.
   [[nodiscard]] bool start_thread(carrier& c) noexcept;
   void thread_main(carrier* c) noexcept;
@@ -198,6 +219,11 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void inject_all(task_chain tasks);
   /// Tasks at rest go to any carrier, or wait for one.
   void settle(task_chain tasks) noexcept;
+  /// The system has had no thread, or memory, for a carrier a moment ago.
+  [[nodiscard]] bool lacks_threads() const noexcept {
+    // Ordering: relaxed; a hint that saves attempts that would fail again.
+    return no_threads_until_.load(std::memory_order_relaxed) > steady_now();
+  }
   void discard(task* t) noexcept;
   /// Throws errc::closed if it is too late.
   void count_from_outside();
@@ -220,7 +246,6 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   [[nodiscard]] bool raid_others(carrier& thief);
   [[nodiscard]] time_ns watch_until(carrier& watcher) noexcept;
   [[nodiscard]] bool others_active(const carrier& me) const noexcept;
-  [[nodiscard]] bool advance_virtual_clock() noexcept;
   [[nodiscard]] int known_carriers() const noexcept {
     // Ordering: acquire; pairs with the release that publishes a new carrier.
     return carrier_count_.load(std::memory_order_acquire);
@@ -257,6 +282,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::atomic<bool> watch_armed_{false};
   std::mutex raid_m_;  // keeps outsiders of the lanes' gates apart; guards what the watcher sees
   std::uint32_t watch_round_ = 0;  // since something was found; guarded by raid_m_
+  spin_lock callers_lock_;         // guards the next two
+  wait_list callers_;  // of run(), in tasks of other runtimes and on threads that are not lent
+  bool callers_told_ = false;
   std::atomic<std::uint64_t> started_outside_{0};
   std::atomic<bool> closing_{false};
   std::atomic<bool> stop_{false};

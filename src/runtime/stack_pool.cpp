@@ -42,10 +42,14 @@ stack_pool::~stack_pool() {
 
 void stack_pool::grow() {
   // Few at first: most programs have few tasks, and the guards of a whole slab cost a while.
-  const std::size_t count =
+  std::size_t count =
       std::min(slab_max, std::size_t{4} << (2 * std::min<std::size_t>(slabs_.size(), 2)));
   slabs_.reserve(slabs_.size() + 1);
   std::byte* base = port::map_stacks(count, stack_size_);
+  while (base == nullptr && count > 1) {  // address space may be short where stacks are large
+    count /= 2;
+    base = port::map_stacks(count, stack_size_);
+  }
   if (base == nullptr) throw std::bad_alloc();
   slabs_.push_back({base, count});
   find_leaks_in(slabs_.back(), true);

@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <mutex>
+#include <stdexcept>
 
 #include "runtime/runtime_core.hpp"
 #include "sync/wait.hpp"
@@ -38,12 +39,18 @@ runtime::~runtime() {
 bool runtime::shutdown(const context& ctx) {
   runtime_core& core = *core_;
   core.check_fork();
+  if (carrier::current_task() != nullptr && &carrier::current()->rt == &core) {
+    throw std::logic_error("weir: shutdown() in one of the runtime's own tasks waits for itself");
+  }
   core.begin_shutdown();
   bool drained = true;
   do {
     core.drain_lock.lock();
     if (core.live_tasks() == 0) {
       core.drain_lock.unlock();
+    } else if (core.stopping()) {  // another shutdown() has given up
+      core.drain_lock.unlock();
+      return false;
     } else {
       wait_node node;
       drained = wait_in(core.drain_lock, core.drain_waiters, node, &ctx,
@@ -54,7 +61,6 @@ bool runtime::shutdown(const context& ctx) {
     ordered_after(&core.ids);
   } else {
     core.abandon();
-    core.stop();
   }
   core.timers->close();
   return drained;
