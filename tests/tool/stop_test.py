@@ -28,10 +28,10 @@ def waits_of(pid):
     return " ".join(places)
 
 
-def adopt_orphans():
+def adopt_orphans(yes=1):
     """Gives the orphans among its offspring to this process, or to the program that it becomes."""
     pr_set_child_subreaper = 36
-    if ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0) != 0:
+    if ctypes.CDLL(None).prctl(pr_set_child_subreaper, yes, 0, 0, 0) != 0:
         raise OSError("prctl")
 
 
@@ -226,6 +226,7 @@ class Stop(ToolTest):
 
     def test_zombies_that_nobody_reaps_hold_nobody_up(self):
         adopt_orphans()
+        self.addCleanup(adopt_orphans, 0)
         weir = self.start_jobs(FAMILY, "--grace", "0.2", jobs=2, pids=4)
         weir.send_signal(signal.SIGINT)
         self.assertEqual(weir.wait(timeout=PATIENCE), 130)
