@@ -336,6 +336,9 @@ class atomic {
   bool compare_exchange_weak(T& expected, T v, std::memory_order o) {
     return compare_exchange_strong(expected, v, o, o);
   }
+  bool compare_exchange_weak(T& expected, T v, std::memory_order o, std::memory_order failure) {
+    return compare_exchange_strong(expected, v, o, failure);
+  }
   void futex_wait(T expected) { the_world.futex_wait(at_, raw(expected)); }
   void futex_wake() { the_world.futex_wake(at_); }
 

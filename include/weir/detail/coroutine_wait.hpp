@@ -117,11 +117,11 @@ class coroutine_group_wait {
   coroutine_wait wait_;
 };
 
-/// How executors take a coroutine: a callable that resumes it, once, where it is called: calls after
-/// the first do nothing. (An executor that calls it before it returns to who submits it, as a full
-/// pool may, does not resume it there: it goes on where it was, or a loop of them would use up any
-/// stack.) One that goes without having been called lets it go on with errc::dropped, on a task.
-/// Movable only.
+/// How executors take a coroutine: a callable that resumes it, once, where it is called: calls
+/// after the first do nothing. (An executor that calls it before it returns to who submits it, as a
+/// full pool may, does not resume it there: it goes on where it was, or a loop of them would use up
+/// any stack.) One that goes without having been called lets it go on with errc::dropped, on a
+/// task. Movable only.
 class resumption {
  public:
   struct handover;  // what it shares with the awaiter
