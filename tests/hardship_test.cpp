@@ -13,7 +13,6 @@
 #include <cstring>
 #include <new>
 
-#include "weir/debug.hpp"
 #include "weir/detail/sanitizers.hpp"
 
 namespace {
