@@ -58,6 +58,11 @@ bool pool_core::wants_retry(job& j, const std::exception_ptr& error) {
 /// Lets the job wait for its next attempt; it is in retrying_, or was: a reference is ours.
 void pool_core::try_later(job& j) {
   const ref<job> kept = ref<job>::adopt(&j);
+  // Since it was judged its end may have come, and found it running.
+  if (const std::error_code end = no_next_attempt(j)) {
+    cancel_queued(j, end);
+    return;
+  }
   constexpr std::uint32_t steps = 1U << 20U;
   const double r = static_cast<double>(random_below(steps)) / steps;
   const auto delay = retry_delay(j.extras->retry, j.extras->attempts_made, r);
@@ -71,10 +76,23 @@ void pool_core::try_later(job& j) {
     try_again(j);  // no timer can be had: now, then
     return;
   }
-  const std::lock_guard lock(lock_);
-  if (j.state == job_state::retrying && j.extras->attempts_made == attempt) {
-    j.extras->timer = std::move(timer);
+  {
+    const std::lock_guard lock(lock_);
+    if (j.state == job_state::retrying && j.extras->attempts_made == attempt) {
+      std::swap(j.extras->timer, timer);  // (the last attempt's ends below, not under the lock)
+      return;
+    }
   }
+  call_never(*timer);  // it has been withdrawn
+}
+
+/// Why there is no next attempt of a job that waits for it; none if there is.
+std::error_code pool_core::no_next_attempt(const job& j) {
+  {
+    const std::lock_guard lock(lock_);
+    if (stopped_) return errc::cancelled;
+  }
+  return j.extras->ctx ? j.extras->ctx->error() : std::error_code();
 }
 
 void pool_core::try_again(job& j) {

@@ -106,14 +106,14 @@ pool_core::todo pool_core::settle_all(wake_batch& wakes) noexcept {
   }
   if (drained()) {
     end_all_waits(wakes);
-  } else if (inside_ > 0 && depth_ > 0 && !paused_) {
+  } else if (depth_ > 0 && !paused_) {
     end_waits(inner_enders_, wakes, false);  // a job that waits for the others runs them
   }
   todo rest;
   if (watched_ && !watching_ && !at_rest()) {
     watching_ = rest.watch = true;
   }
-  if (!paused_ && depth_ > starting_ && workers_ < target_ && may_start(*best())) {
+  if (!paused_ && !stopped_ && depth_ > starting_ && workers_ < target_ && may_start(*best())) {
     ++workers_;
     ++starting_;
     if (options_.host == host::threads) ++registering_;
@@ -135,7 +135,7 @@ void pool_core::check_alive(const job& j, const job_frame* own) {
     over = &ctx_;
   } else if (j.extras && j.extras->ctx && j.extras->ctx->cancelled()) {
     over = &*j.extras->ctx;
-  } else if (!closed_ || own != nullptr) {
+  } else if (!closed_ || (own != nullptr && own->running != nullptr)) {
     return;
   }
   ++(over != nullptr ? stats_.cancelled : stats_.rejected);
@@ -191,6 +191,9 @@ bool pool_core::let_in(ref<job>& given, const context* until, bool may_wait) {
   } catch (const std::system_error& e) {
     const bool refused = e.code() == errc::closed || e.code() == errc::full;
     trace_unrun(*given, refused ? job_end::rejected : job_end::cancelled);
+    throw;
+  } catch (...) {
+    trace_unrun(*given, job_end::cancelled);
     throw;
   }
 }
@@ -376,8 +379,11 @@ bool pool_core::help(job& j) {
   if (own == nullptr) return false;
   wake_batch wakes;
   lock();
+  put_down(own);
   if (j.state != job_state::queued) {
+    const todo rest = settle(wakes);
     unlock();
+    after_settling(wakes, rest);
     return true;
   }
   unqueue(j);
@@ -391,19 +397,48 @@ bool pool_core::help(job& j) {
 
 void pool_core::cancel_queued(job& j, std::error_code why) {
   interruption_point("cancel in a pool");
-  wake_batch wakes;
   lock();
-  if (j.state != job_state::queued && j.state != job_state::retrying) {
+  if (j.state == job_state::queued || j.state == job_state::retrying) {
+    end_unrun(j, job_error(why));
+  } else {
     unlock();
-    return;
   }
-  withdraw(j);
-  const ref<job> mine = ref<job>::adopt(&j);
+}
+
+/// One that is queued, or waits for its next attempt; false if there is none.
+bool pool_core::cancel_next(const std::exception_ptr& error) {
+  lock();
+  for (const job_list* const list : {&special_[0], &normal_, &special_[1], &retrying_}) {
+    if (job* const j = list->front()) {
+      end_unrun(*j, error);
+      return true;
+    }
+  }
+  unlock();
+  return false;
+}
+
+/// Ends it instead of running it, as if it ran: whoever waits for all jobs waits until what it
+/// holds has ended, too. The lock is held, and then not.
+void pool_core::end_unrun(job& j, std::exception_ptr error) {
+  wake_batch wakes;
+  if (j.state == job_state::queued) {
+    unqueue(j);
+  } else {
+    leave_retrying(j);
+  }
+  start(j, nullptr);
   const todo rest = settle(wakes);
   unlock();
   after_settling(wakes, rest);
-  trace_unrun(j, job_end::cancelled);
-  mine->give_up(job_error(why));
+  {
+    job_frame frame{this, &j, nullptr, nullptr};
+    const in_frame here(frame);
+    trace_unrun(j, job_end::cancelled);
+    j.drop_function();
+  }
+  j.last_error = std::move(error);
+  hand_in(j, nullptr, verdict::cancelled);
 }
 
 }  // namespace weir::detail

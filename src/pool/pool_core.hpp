@@ -107,6 +107,22 @@ struct job_frame {
   bool waits = false;  // counted in inside_; under the pool's lock
 };
 
+/// For as long as it lives, the current task or thread runs this job.
+class in_frame {
+ public:
+  explicit in_frame(job_frame& frame) : below_(static_cast<job_frame*>(top_)) {
+    frame.below = below_;
+    top_ = &frame;
+  }
+  ~in_frame() { top_ = below_; }
+  in_frame(const in_frame&) = delete;
+  in_frame& operator=(const in_frame&) = delete;
+
+ private:
+  void*& top_ = strand_local();  // wherever a task goes on, it stays its own
+  job_frame* const below_;
+};
+
 class pool_core : public shared_object {
  public:
   pool_core(const context& parent, pool_options options, make_state make);
@@ -130,7 +146,7 @@ class pool_core : public shared_object {
   /// Waits for the end of every worker.
   void join();
   /// As the process ends, or in a forked child: what it still has to do nobody will ever do.
-  [[nodiscard]] bool has_lost_its_workers() const noexcept;
+  [[nodiscard]] bool has_lost_its_workers() noexcept;
   void resize(worker_count n);
   void pause();
   void resume(bool for_good = false);
@@ -265,6 +281,7 @@ class pool_core : public shared_object {
   void check_alive(const job& j, const job_frame* own);
   [[nodiscard]] job_list make_room(const job& j) noexcept;
   void withdraw(job& j) noexcept;
+  void put_down(const job_frame* own) noexcept;
   [[nodiscard]] job_list take_queued() noexcept;
   void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
   [[nodiscard]] bool wait_for_end(wait_list& list, const context* until, bool& ended);
@@ -321,6 +338,7 @@ class pool_core : public shared_object {
   [[nodiscard]] bool wants_retry(job& j, const std::exception_ptr& error);
   void run_here(job& j, job_frame* own);
   void try_later(job& j);
+  [[nodiscard]] std::error_code no_next_attempt(const job& j);
   void try_again(job& j);
   void watch_later();
   void adapt() noexcept;
@@ -330,6 +348,8 @@ class pool_core : public shared_object {
   void report_stuck(const std::string& name, std::chrono::nanoseconds age) noexcept;
   void fail_all(const std::exception_ptr& cause);
   void cancel_all(std::error_code why);
+  [[nodiscard]] bool cancel_next(const std::exception_ptr& error);
+  void end_unrun(job& j, std::exception_ptr error);
   void report_uncaught(job& j, const std::exception_ptr& error) noexcept;
   [[nodiscard]] std::int64_t mark_waiting(job_frame* own);
   void unmark_waiting(job_frame* own, std::int64_t count);

@@ -53,6 +53,10 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
 pool_core::~pool_core() {
   (void)on_parent_done_.stop();
   link_->cut();
+  // Some are there still if it ended in one of its own threads, or in a forked child.
+  for (std::list<std::thread>* const left : {&threads_, &ended_threads_}) {
+    for (std::thread& t : *left) t.detach();
+  }
 }
 
 void pool_core::describe(job& j) {
@@ -155,6 +159,7 @@ bool pool_core::wait(const context* until) {
 std::int64_t pool_core::mark_waiting(job_frame* own) {
   std::int64_t count = 0;
   const std::lock_guard all(*this);
+  put_down(own);
   for (job_frame* f = own; f != nullptr && !(f->pool == this && f->waits); f = f->below) {
     if (f->pool != this || f->running == nullptr) continue;
     f->waits = true;
@@ -194,12 +199,13 @@ void pool_core::cancel_all(std::error_code why) {
   wake_batch wakes;
   lock();
   stopped_ = true;  // its context is done
-  job_list jobs = take_queued();
   refuse_waiting(wakes, refused_cancelled);
   const todo rest = settle(wakes);
   unlock();
   after_settling(wakes, rest);
-  give_up(jobs, why);
+  const std::exception_ptr error = unrun_error(why);
+  while (cancel_next(error)) {
+  }
 }
 
 void pool_core::fail_all(const std::exception_ptr& cause) {
@@ -236,9 +242,15 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
   return result;
 }
 
-bool pool_core::has_lost_its_workers() const noexcept {
+bool pool_core::has_lost_its_workers() noexcept {
   if (fork_generation() != where_.generation()) return true;
-  return options_.host == host::tasks && where_.stopping();
+  if (options_.host == host::threads || !where_.stopping()) return false;
+  if (carrier::current() != nullptr) return false;  // nobody goes on from there either
+  // At the end of the process nobody waits for a task that computes. But who has a runtime of his
+  // own, which gave up waiting, may have lent what such a task uses.
+  if (!where_.immortal())
+    (void)where_.wait_for_carriers(std::chrono::steady_clock::time_point::max());
+  return true;
 }
 
 void pool_core::join() {

@@ -59,7 +59,8 @@ inline void pool_core::open_inbox(bool for_the_first) noexcept {
   if (depth_ == 0 && !for_the_first) return;
   const bool is_seen = workers_ == target_ && (idle_count_ == 0 || waking_ > 0);
   const bool is_plain = !closed_ && !stopped_ && !paused_ && waiting_submitters_ == 0 &&
-                        inside_ == 0 && (watching_ || !watched_) && is_free(options_.queue_cost);
+                        inside_ == 0 && inner_enders_.empty() && (watching_ || !watched_) &&
+                        is_free(options_.queue_cost);
   // The last place is left to whoever sees that idle workers are needed after all (P1).
   const std::int64_t reserved = idle_count_ > 0 ? 1 : 0;
   if (is_seen && is_plain) inbox_.open(options_.queue - places_used() - reserved);
@@ -159,6 +160,21 @@ inline void pool_core::start(job& j, pool_worker* by) noexcept {
 inline void pool_core::leave_retrying(job& j) noexcept {
   retrying_.remove(j);
   retrying_count_ -= 1;
+}
+
+/// A worker that is to wait between two jobs, for what ended there, has the next one already: that
+/// is for others.
+inline void pool_core::put_down(const job_frame* own) noexcept {
+  if (own == nullptr || own->running != nullptr || own->worker->current == nullptr) return;
+  job& j = *std::exchange(own->worker->current, nullptr);
+  --running_count_;
+  if (!j.is_free) {
+    subtract(running_cost_, j.cost);
+    add(queued_cost_, j.cost);
+  }
+  j.state = job_state::queued;
+  queue_of(j.priority).push_front(j);
+  depth_ += 1;
 }
 
 /// Queued, or between two attempts: it will not run. The reference is the caller's.

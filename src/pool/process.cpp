@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "pool/pool_options.hpp"
+#include "runtime/process.hpp"
 
 namespace weir::detail {
 namespace {
@@ -98,6 +99,7 @@ void stream_base::start() {
 }
 
 void stream_base::finish() noexcept {
+  if (forked()) return;  // those who would be waited for are the parent's
   // By its context the pool hears that what it has not begun is to be counted out. (Its stop() has
   // a report to make, for which there may be no memory.)
   own_.cancel();

@@ -23,28 +23,6 @@ constexpr wait_kind job_wait{"wait for a job of pool"};
 constexpr int directed_looks = 2;  // under a director: how often others may come first
 constexpr std::size_t stack_reserve = std::size_t{64} * 1024;  // what a nested job should find
 
-/// Why a job has no other attempt, under the pool's lock; none if it has.
-[[nodiscard]] std::error_code no_next_attempt(const job& j, bool pool_is_stopped) noexcept {
-  if (pool_is_stopped) return errc::cancelled;
-  return j.extras && j.extras->ctx ? end_of(*j.extras->ctx) : std::error_code();
-}
-
-/// For as long as it lives, the current task or thread runs this job.
-class in_frame {
- public:
-  explicit in_frame(job_frame& frame) : below_(static_cast<job_frame*>(top_)) {
-    frame.below = below_;
-    top_ = &frame;
-  }
-  ~in_frame() { top_ = below_; }
-  in_frame(const in_frame&) = delete;
-  in_frame& operator=(const in_frame&) = delete;
-
- private:
-  void*& top_ = strand_local();  // wherever a task goes on, it stays its own
-  job_frame* const below_;
-};
-
 void pin_thread(const std::vector<int>& cpus, int number) {
   if (cpus.empty()) return;
   cpu_set_t set;
@@ -109,7 +87,13 @@ void pool_core::join_ended_threads() {
     const std::lock_guard lock(lock_);
     ended.swap(ended_threads_);
   }
-  for (std::thread& t : ended) t.join();  // they have nothing left to do
+  for (std::thread& t : ended) {
+    if (t.get_id() == std::this_thread::get_id()) {
+      t.detach();  // one of its thread-locals submits
+    } else {
+      t.join();  // they have nothing left to do
+    }
+  }
 }
 
 void pool_core::be_worker(int number) {
@@ -225,6 +209,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
       if (signal) signal->close();
       after_settling(wakes, rest);
       if (finished != nullptr) hand_in_end(*std::exchange(finished, nullptr), v);
+      if (j != nullptr && me.current != j) continue;  // put_down()
       if (j != nullptr || surplus) return j;
       continue;  // now there is time to wait
     }
@@ -307,7 +292,7 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
     std::exchange(finished, nullptr)->release();
   }
   if (others_first) carrier::current()->yield_current();
-  return j;
+  return me.current == j ? j : nullptr;  // put_down()
 }
 
 /// Under the lock: the next job is for this worker, which is idle; nobody else is on the way.
@@ -406,6 +391,8 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
     }
     v = run(j, worker);
   } catch (...) {  // there is no State for it
+    job_frame frame{this, &j, worker, nullptr};
+    const in_frame here(frame);
     v = judge(j, std::current_exception(), ctx_);
     trace_unrun(j, v == verdict::again ? job_end::again : job_end::failed);
     after_trouble(j, v);
@@ -430,14 +417,6 @@ void pool_core::hand_in(job& j, pool_worker* by, verdict v) {
 /// Under the lock: it is counted, and published.
 void pool_core::settle_finished(job& j, pool_worker* by, verdict& v, wake_batch& wakes,
                                 std::optional<channel<std::monostate>>& signal) noexcept {
-  if (v == verdict::again) {
-    // Since it was judged its end may have come, and found it running.
-    if (const std::error_code end = no_next_attempt(j, stopped_)) {
-      v = verdict::cancelled;
-      j.last_error = job_error(end);
-      j.extras->given_up = true;
-    }
-  }
   retire(j, by, v);
   if (v == verdict::again) j.retain();  // for try_later(): whoever stops the pool takes the other
   if (awaited_job* const a = j.awaited(); a != nullptr && v != verdict::again) {
@@ -450,10 +429,6 @@ void pool_core::hand_in_end(job& j, verdict v) {
   if (v == verdict::again) {
     try_later(j);
     return;
-  }
-  if (v == verdict::cancelled && j.extras && j.extras->given_up) {
-    trace_unrun(j, job_end::cancelled);
-    j.drop_function();
   }
   j.end();
   j.release();
@@ -528,7 +503,7 @@ verdict pool_core::run_attempt(job& j, job_frame& frame) {
 
 /// A job that was not run, for `why` was done before.
 verdict pool_core::judge_unstarted(job& j, const context& why) {
-  j.last_error = job_error(why.error());
+  j.last_error = &why == &ctx_ ? unrun_error(why.error()) : job_error(why.error());
   return verdict::cancelled;
 }
 

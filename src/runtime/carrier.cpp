@@ -387,8 +387,11 @@ void carrier::fire_timers() {
   }
 }
 
-void carrier::attach() noexcept {
+void carrier::attach(task_chain first) noexcept {
   const std::lock_guard lock(mail_lock_);
+  // Nobody is told: it looks there as it begins, and whoever calls may hold the runtime's lock.
+  mail_.push_back(first);
+  mail_count_ = mail_.count;
   // Ordering: relaxed; mail_lock_ orders it for those who depend on it.
   attached.store(true, std::memory_order_relaxed);
 }

@@ -97,8 +97,8 @@ class carrier {
   /// The truth, for one who has announced that it will sleep: either it sees the mail, or whoever
   /// posts later, under the same lock, sees the announcement.
   [[nodiscard]] std::uint32_t mail_for_sure() noexcept;
-  /// From now on post() works; the thread that will serve() may still be on its way.
-  void attach() noexcept;
+  /// From now on post() works; the thread that will serve() may still be on its way. It has these.
+  void attach(task_chain first) noexcept;
   /// Gives what is in the lane, and its spare stacks to the runtime. By the thread that served.
   [[nodiscard]] task_chain clear() noexcept;
   /// From now on post() does not; adds what is left in the inbox to `left`.

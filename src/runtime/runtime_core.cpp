@@ -259,8 +259,7 @@ carrier* runtime_core::reserve_carrier(bool lender) {
   attached_ += 1;
   change_entitled(+1);
   const unbroken under_mutex;
-  c->attach();
-  if (stranded_.count > 0) (void)c->post(std::exchange(stranded_, {}));
+  c->attach(std::exchange(stranded_, {}));
   return c;
 }
 
@@ -321,6 +320,7 @@ carrier* runtime_core::start_carrier(task_chain& tasks) noexcept {
       return c;
     }
     tasks = release_carrier(*c);  // perhaps with mail of others
+    if (stopping()) tell_callers_if_over();
   } catch (...) {                 // no memory: those that there are go on
   }
   // Ordering: relaxed; a hint that saves attempts that would fail again.

@@ -97,6 +97,89 @@ WEIR_RULE(pool_last_handle_test, a_worker_that_can_not_start_drops_a_job_that_ho
   });
 }
 
+WEIR_RULE(pool_last_handle_test, a_result_holds_it_and_the_worker_has_the_next_job_already) {
+  crew_.run([] {
+    const wait_group ended;
+    std::atomic<int> ran{0};
+    {
+      auto p = make_pool({.workers = 1}, ended);
+      (void)p->submit([p] {
+        yield();
+        return p;
+      });
+      p->post([&] { ++ran; });
+      p->post({.name = "last"}, [&] { ++ran; });
+    }
+    ended.wait();
+    EXPECT_EQ(ran, 2);
+  });
+}
+
+WEIR_RULE(pool_last_handle_test, a_result_holds_it_and_a_job_waits_for_its_next_attempt) {
+  crew_.run([] {
+    const wait_group ended;
+    std::atomic<int> runs{0};
+    {
+      auto p = make_pool({.workers = 1}, ended);
+      p->post({.retry = {.attempts = 2, .first = 1ms}}, [&] {
+        if (++runs == 1) fail();
+      });
+      (void)p->submit([p] { return p; });
+    }
+    ended.wait();
+    EXPECT_EQ(runs, 2);
+  });
+}
+
+WEIR_RULE(pool_last_handle_test, who_waits_for_all_waits_until_what_is_cancelled_has_ended) {
+  crew_.run([] {
+    const auto all = with_cancel(background());
+    const auto own = with_cancel(background());
+    const auto held = std::make_shared<int>();
+    const pool p{all.ctx, {.workers = 1}};
+    const channel<int> begun;
+    const channel<int> open;
+    p.post([=] {
+      begun.send(1);
+      (void)open.receive();
+    });
+    (void)begun.receive();
+    p.post(own.ctx, [held] {});
+    p.post([held] {});
+    go([=] {
+      own.cancel();
+      all.cancel();
+      open.close();
+    });
+    p.wait();
+    EXPECT_EQ(held.use_count(), 1);
+  });
+}
+
+struct cannot_be_made {
+  cannot_be_made() { fail(); }
+};
+
+WEIR_RULE(pool_last_handle_test, a_callers_state_that_can_not_be_made_drops_a_job_that_holds_it) {
+  crew_.run([] {
+    const wait_group ended;
+    ended.add();
+    using state_pool = pool<cannot_be_made>;
+    pool_options full{.workers = 1, .queue = 0, .when_full = when_full::run_in_caller};
+    std::shared_ptr<state_pool> p(new state_pool{std::move(full)}, [ended](state_pool* last) {
+      delete last;
+      ended.done();
+    });
+    p->pause();  // so there is no room
+    try {
+      state_pool& pool_itself = *p;
+      pool_itself.post([mine = std::move(p)](cannot_be_made&) {});
+    } catch (const std::system_error&) {
+    }
+    ended.wait();
+  });
+}
+
 WEIR_RULE(pool_last_handle_test, a_submitter_that_a_stop_releases_may_come_back_after_its_end) {
   crew_.run([] {
     const channel<int> begun;

@@ -52,7 +52,6 @@ struct job_extras {
   std::optional<channel<std::monostate>> again;  // see awaited_job::stirred()
   after_func_handle watch;                       // of ctx, while the pool has the job
   ref<shared_object> timer;                      // of the next attempt; see call_later()
-  bool given_up = false;                         // there was to be another attempt
 };
 
 /// What is recycled is of this size: function and result have what job, or awaited_job, leaves.
