@@ -100,7 +100,8 @@ runtime_core::look_again runtime_core::look_after(time_ns now) noexcept {
   watch_armed_.store(true, std::memory_order_seq_cst);
   monitored_.store(true, std::memory_order_seq_cst);
   look_again when = look_again::sometime;
-  for (int i = 0; i < known_carriers(); ++i) when = std::max(when, look_at(at(i), now));
+  const int n = known_carriers();  // now: those that this starts have not had their chance yet
+  for (int i = 0; i < n; ++i) when = std::max(when, look_at(at(i), now));
   return when;
 }
 
@@ -108,10 +109,10 @@ runtime_core::look_again runtime_core::look_at(carrier& c, time_ns now) {
   carrier::last_look& last = c.looked_at_by_monitor;
   const std::uint64_t switches = c.switches;
   // Ordering: relaxed; hints.
-  if (switches != last.switches || !c.attached.load(std::memory_order_relaxed) ||
+  if (last.since == 0 || switches != last.switches || !c.attached.load(std::memory_order_relaxed) ||
       c.idle.load(std::memory_order_relaxed)) {
-    last = {switches, now};
-    return look_again::sometime;
+    const bool is_new = std::exchange(last, {switches, now}).since == 0;
+    return is_new ? look_again::soon : look_again::sometime;
   }
   constexpr time_ns late = 1'000'000;
   const bool timer_is_late = timers->next_due() < now - late;
