@@ -323,6 +323,7 @@ void pool_core::give_up(job_list& jobs, std::error_code why) const noexcept {
 bool pool_core::admit_when_full(ref<job>& given, const context* until, bool may_wait,
                                 job_frame* own) {
   job& j = *given;
+  wake_batch wakes;
   if (!may_wait || options_.when_full == when_full::reject) {
     ++stats_.rejected;
     unlock();
@@ -331,8 +332,11 @@ bool pool_core::admit_when_full(ref<job>& given, const context* until, bool may_
   }
   if (options_.when_full == when_full::run_in_caller ||
       (own != nullptr && options_.when_full == when_full::block)) {
+    put_down(own);
     start(*given.detach(), nullptr);
+    const todo rest = settle(wakes);
     unlock();
+    after_settling(wakes, rest);
     run_here(j, own);
     return true;
   }
@@ -399,18 +403,18 @@ void pool_core::cancel_queued(job& j, std::error_code why) {
   interruption_point("cancel in a pool");
   lock();
   if (j.state == job_state::queued || j.state == job_state::retrying) {
-    end_unrun(j, job_error(why));
+    end_unrun(j, why);
   } else {
     unlock();
   }
 }
 
 /// One that is queued, or waits for its next attempt; false if there is none.
-bool pool_core::cancel_next(const std::exception_ptr& error) {
+bool pool_core::cancel_next(std::error_code why, const std::exception_ptr& error) {
   lock();
   for (const job_list* const list : {&special_[0], &normal_, &special_[1], &retrying_}) {
     if (job* const j = list->front()) {
-      end_unrun(*j, error);
+      end_unrun(*j, why, error);
       return true;
     }
   }
@@ -420,14 +424,19 @@ bool pool_core::cancel_next(const std::exception_ptr& error) {
 
 /// Ends it instead of running it, as if it ran: whoever waits for all jobs waits until what it
 /// holds has ended, too. The lock is held, and then not.
-void pool_core::end_unrun(job& j, std::exception_ptr error) {
+void pool_core::end_unrun(job& j, std::error_code why, std::exception_ptr error) {
   wake_batch wakes;
   if (j.state == job_state::queued) {
     unqueue(j);
   } else {
     leave_retrying(j);
   }
-  start(j, nullptr);
+  j.unrun = true;
+  j.state = job_state::running;
+  j.since = now();
+  running_.push_back(j);
+  ++running_count_;
+  if (!j.is_free) add(running_cost_, j.cost);
   const todo rest = settle(wakes);
   unlock();
   after_settling(wakes, rest);
@@ -437,7 +446,7 @@ void pool_core::end_unrun(job& j, std::exception_ptr error) {
     trace_unrun(j, job_end::cancelled);
     j.drop_function();
   }
-  j.last_error = std::move(error);
+  j.last_error = error != nullptr ? std::move(error) : job_error(why);
   hand_in(j, nullptr, verdict::cancelled);
 }
 

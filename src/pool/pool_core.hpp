@@ -87,6 +87,7 @@ struct pool_worker {
   std::uint64_t done = 0;
   pool_worker* next = nullptr;  // in crew_
   bool has_let_others = false;  // have its carrier, since the queue was last long
+  bool has_next = false;  // it has picked `current`, and has not come to it yet; only it looks here
   // What it runs and runs next, if that is several: which one of all that is, when it was taken, as
   // the number of switches of which carrier, and where others find it.
   handful few{};
@@ -348,8 +349,8 @@ class pool_core : public shared_object {
   void report_stuck(const std::string& name, std::chrono::nanoseconds age) noexcept;
   void fail_all(const std::exception_ptr& cause);
   void cancel_all(std::error_code why);
-  [[nodiscard]] bool cancel_next(const std::exception_ptr& error);
-  void end_unrun(job& j, std::exception_ptr error);
+  [[nodiscard]] bool cancel_next(std::error_code why, const std::exception_ptr& error);
+  void end_unrun(job& j, std::error_code why, std::exception_ptr error = nullptr);
   void report_uncaught(job& j, const std::exception_ptr& error) noexcept;
   [[nodiscard]] std::int64_t mark_waiting(job_frame* own);
   void unmark_waiting(job_frame* own, std::int64_t count);

@@ -53,9 +53,15 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
 pool_core::~pool_core() {
   (void)on_parent_done_.stop();
   link_->cut();
-  // Some are there still if it ended in one of its own threads, or in a forked child.
+  // Some are there still if it ended in one of its own threads, or in a forked child, where they
+  // are none, and another may have the name of one.
+  const bool is_child = fork_generation() != where_.generation();
   for (std::list<std::thread>* const left : {&threads_, &ended_threads_}) {
-    for (std::thread& t : *left) t.detach();
+    if (is_child) {
+      (void)new std::list<std::thread>(std::move(*left));
+    } else {
+      for (std::thread& t : *left) t.detach();
+    }
   }
 }
 
@@ -199,12 +205,14 @@ void pool_core::cancel_all(std::error_code why) {
   wake_batch wakes;
   lock();
   stopped_ = true;  // its context is done
+  paused_ = false;  // what is left is not run: a job that ends may wait for all the others
+  never_pauses_ = true;
   refuse_waiting(wakes, refused_cancelled);
   const todo rest = settle(wakes);
   unlock();
   after_settling(wakes, rest);
   const std::exception_ptr error = unrun_error(why);
-  while (cancel_next(error)) {
+  while (cancel_next(why, error)) {
   }
 }
 

@@ -165,8 +165,13 @@ inline void pool_core::leave_retrying(job& j) noexcept {
 /// A worker that is to wait between two jobs, for what ended there, has the next one already: that
 /// is for others.
 inline void pool_core::put_down(const job_frame* own) noexcept {
-  if (own == nullptr || own->running != nullptr || own->worker->current == nullptr) return;
-  job& j = *std::exchange(own->worker->current, nullptr);
+  const job_frame* between = own;
+  while (between != nullptr && (between->pool != this || between->running != nullptr)) {
+    between = between->below;
+  }
+  if (between == nullptr || !std::exchange(between->worker->has_next, false)) return;
+  job& j = *std::exchange(between->worker->current, nullptr);
+  j.leads = 0;
   --running_count_;
   if (!j.is_free) {
     subtract(running_cost_, j.cost);
@@ -196,7 +201,7 @@ inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {
   }
   --running_count_;
   ++operations_;
-  if (timings_) [[unlikely]]
+  if (timings_ && !j.unrun) [[unlikely]]
     timings_->running.record(std::chrono::nanoseconds(now() - j.since));
   if (!j.is_free) subtract(running_cost_, j.cost);
   switch (v) {

@@ -199,6 +199,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
     }
     bool recall = false;
     if (j != nullptr) {
+      me.has_next = true;
       learn_gap(idle_since);
       recall = may_pick_at_once() && take_few(me, *j);
     }
@@ -209,7 +210,7 @@ job* pool_core::next_job(pool_worker& me, job* finished, verdict v, bool first) 
       if (signal) signal->close();
       after_settling(wakes, rest);
       if (finished != nullptr) hand_in_end(*std::exchange(finished, nullptr), v);
-      if (j != nullptr && me.current != j) continue;  // put_down()
+      if (j != nullptr && !std::exchange(me.has_next, false)) continue;  // put_down()
       if (j != nullptr || surplus) return j;
       continue;  // now there is time to wait
     }
@@ -281,6 +282,7 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
   const bool others_first = lets_others(me);
   job* const j = others_first ? nullptr : pick(&me);
   const bool recall = j != nullptr && take_few(me, *j);
+  me.has_next = j != nullptr;
   me.lock_travels = lock_.changes_hands();
   lock_.unlock();
   if (recall) [[unlikely]]
@@ -292,7 +294,7 @@ inline job* pool_core::next_at_once(pool_worker& me, job*& finished) {
     std::exchange(finished, nullptr)->release();
   }
   if (others_first) carrier::current()->yield_current();
-  return me.current == j ? j : nullptr;  // put_down()
+  return std::exchange(me.has_next, false) ? j : nullptr;  // put_down()
 }
 
 /// Under the lock: the next job is for this worker, which is idle; nobody else is on the way.

@@ -407,6 +407,7 @@ void carrier::detach(task_chain& left) noexcept {
   const std::lock_guard lock(mail_lock_);
   // Ordering: relaxed; mail_lock_ orders it for those who depend on it.
   attached.store(false, std::memory_order_relaxed);
+  thread_id = 0;  // the next one's is another
   left.push_back(std::exchange(mail_, {}));
   mail_count_ = 0;
 }

@@ -128,6 +128,7 @@ class carrier {
   struct last_look {
     std::uint64_t switches = 0;
     time_ns since = 0;
+    bool attached = false;
   };
   last_look looked_at_by_monitor;
   std::uint64_t seen_by_watcher = 0;  // its switches

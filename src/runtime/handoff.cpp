@@ -109,9 +109,10 @@ runtime_core::look_again runtime_core::look_at(carrier& c, time_ns now) {
   carrier::last_look& last = c.looked_at_by_monitor;
   const std::uint64_t switches = c.switches;
   // Ordering: relaxed; hints.
-  if (last.since == 0 || switches != last.switches || !c.attached.load(std::memory_order_relaxed) ||
-      c.idle.load(std::memory_order_relaxed)) {
-    const bool is_new = std::exchange(last, {switches, now}).since == 0;
+  const bool attached = c.attached.load(std::memory_order_relaxed);
+  const bool is_new = attached && !last.attached;  // its thread may still be on its way
+  if (is_new || switches != last.switches || !attached || c.idle.load(std::memory_order_relaxed)) {
+    last = {switches, now, attached};
     return is_new ? look_again::soon : look_again::sometime;
   }
   constexpr time_ns late = 1'000'000;

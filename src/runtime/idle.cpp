@@ -222,10 +222,12 @@ void runtime_core::look_at_others(carrier& me) noexcept {
 /// Does it compute, at this moment? One that does not get on may also have been preempted; who took
 /// its work then would only keep it from its processor.
 bool runtime_core::computes(const carrier& c, std::uint64_t switches) noexcept {
-  const std::int64_t used = port::thread_time(c.thread_id);
+  const int thread = c.thread_id;
+  if (thread == 0) return false;  // it is on its way
+  const std::int64_t used = port::thread_time(thread);
   const time_ns began = steady_now();
   for (int i = 0; i < spin_rounds; ++i) port::relax();
-  const std::int64_t used_since = port::thread_time(c.thread_id) - used;
+  const std::int64_t used_since = port::thread_time(thread) - used;
   return used >= 0 && used_since > (steady_now() - began) / 2 && c.switches == switches;
 }
 

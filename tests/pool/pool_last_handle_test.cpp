@@ -156,6 +156,44 @@ WEIR_RULE(pool_last_handle_test, who_waits_for_all_waits_until_what_is_cancelled
   });
 }
 
+/// Something whose end does that.
+template <class F>
+std::shared_ptr<void> at_its_end(F f) {
+  return {nullptr, [f](void*) { f(); }};
+}
+
+WEIR_RULE(pool_last_handle_test, what_is_cancelled_in_a_paused_pool_may_wait_for_all_the_others) {
+  crew_.run([] {
+    const auto all = with_cancel(background());
+    const pool p{all.ctx, {.workers = 1}};
+    p.pause();
+    p.post([held = at_its_end([&p] { p.wait(); })] {});
+    p.post([] {});
+    all.cancel();
+    p.wait();
+    EXPECT_EQ(p.stats().cancelled, 2U);
+  });
+}
+
+WEIR_RULE(pool_last_handle_test, what_ends_between_two_jobs_may_submit_one_that_waits_for_all) {
+  crew_.run([] {
+    std::atomic<int> ran{0};
+    const pool p{{.workers = 1, .queue = 1}};
+    (void)p.submit([&] {
+      yield();
+      return at_its_end([&] {
+        p.post([&] {
+          p.wait();
+          ++ran;
+        });
+      });
+    });
+    p.post([&] { ++ran; });
+    p.post({.name = "last"}, [&] { ++ran; });
+    while (ran < 3) yield();
+  });
+}
+
 struct cannot_be_made {
   cannot_be_made() { fail(); }
 };
