@@ -57,10 +57,13 @@ pool_core::~pool_core() {
   // are none, and another may have the name of one.
   const bool is_child = fork_generation() != where_.generation();
   for (std::list<std::thread>* const left : {&threads_, &ended_threads_}) {
-    if (is_child) {
-      (void)new std::list<std::thread>(std::move(*left));
-    } else {
-      for (std::thread& t : *left) t.detach();
+    for (std::thread& t : *left) {
+      if (is_child) {
+        alignas(std::thread) std::byte never_ended[sizeof(std::thread)];
+        ::new (static_cast<void*>(never_ended)) std::thread(std::move(t));
+      } else {
+        t.detach();
+      }
     }
   }
 }
