@@ -19,8 +19,9 @@ WEIR_RULES(pool_last_handle_test);
 
 [[noreturn]] void fail() { throw std::runtime_error("of the job"); }
 
-/// A pool whose end is counted.
+/// A pool whose end is counted, and whose jobs may fail.
 std::shared_ptr<pool<>> make_pool(pool_options options, const wait_group& ended) {
+  options.on_uncaught = [](const std::exception_ptr&) {};
   ended.add();
   return {new pool<>{std::move(options)}, [ended](pool<>* p) {
             delete p;
@@ -32,10 +33,7 @@ WEIR_RULE(pool_last_handle_test, a_failure_drops_a_queued_job_that_holds_it) {
   crew_.run([] {
     const wait_group ended;
     {
-      auto p = make_pool({.workers = 1,
-                          .on_error = on_error::fail_fast,
-                          .on_uncaught = [](const std::exception_ptr&) {}},
-                         ended);
+      auto p = make_pool({.workers = 1, .on_error = on_error::fail_fast}, ended);
       p->post([] { yield(), fail(); });
       try {
         p->post([p] {});
@@ -203,7 +201,10 @@ WEIR_RULE(pool_last_handle_test, a_callers_state_that_can_not_be_made_drops_a_jo
     const wait_group ended;
     ended.add();
     using state_pool = pool<cannot_be_made>;
-    pool_options full{.workers = 1, .queue = 0, .when_full = when_full::run_in_caller};
+    pool_options full{.workers = 1,
+                      .queue = 0,
+                      .when_full = when_full::run_in_caller,
+                      .on_uncaught = [](const std::exception_ptr&) {}};
     std::shared_ptr<state_pool> p(new state_pool{std::move(full)}, [ended](state_pool* last) {
       delete last;
       ended.done();
