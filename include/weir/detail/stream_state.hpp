@@ -41,7 +41,8 @@ class stream_results : public stream_base {
     if (o.has_value() ? !wants_values() : failed(o.index(), o.error())) return;
     if (ordered()) {
       put_in_order(std::move(o));
-    } else if (!results_.send(ctx(), std::move(o)) && !results_.try_send(std::move(o))) {
+    } else if (!results_.send(ctx(), std::move(o)) &&
+               !results_.try_send(std::move(o))) {  // NOLINT: it is ours, if it was not sent
       note_lost();
     }
   }
