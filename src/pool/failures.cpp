@@ -65,8 +65,8 @@ void pool_core::try_later(job& j) {
   }
   constexpr std::uint32_t steps = 1U << 20U;
   const double r = static_cast<double>(random_below(steps)) / steps;
-  const auto delay = retry_delay(j.extras->retry, j.extras->attempts_made, r);
   const int attempt = j.extras->attempts_made;
+  const auto delay = retry_delay(j.extras->retry, attempt, r);
   ref<shared_object> timer;
   try {
     timer = call_later(where_, delay, [link = link_, kept] {

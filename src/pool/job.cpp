@@ -93,18 +93,13 @@ bool awaited_job::done() noexcept {
   return done_;
 }
 
-ref<pool_core> awaited_job::pool() noexcept {
-  // A job that is not done keeps its pool from ending; once it is done, pool_ is null.
-  const std::lock_guard lock(lock_);
-  return ref<pool_core>::share(pool_);
-}
-
 std::optional<std::uint32_t> awaited_job::run_if_queued() {
   std::uint32_t before = 0;
   ref<pool_core> in;
   {
     const std::lock_guard lock(lock_);
     before = stirs_;
+    // A job that is not done keeps its pool from ending; once it is done, pool_ is null.
     in = ref<pool_core>::share(pool_);
   }
   if (!in || !in->help(*this)) return std::nullopt;

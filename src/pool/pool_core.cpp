@@ -41,6 +41,12 @@ std::string pool_core::with_cause(const char* where) const {
   return text;
 }
 
+/// Of who comes after its end.
+void pool_core::throw_ended() const {
+  throw std::system_error(ctx_.cancelled() ? ctx_.error() : make_error_code(errc::cancelled),
+                          with_cause(in_submit));
+}
+
 // ---- the queue; the lock is held ----------------------------------------------------------------
 
 /// Tells the scheduler how much was done, by one that is about to wait: fine work stays together.
@@ -130,28 +136,21 @@ void pool_core::do_rest(todo rest) {
 // ---- who gets in --------------------------------------------------------------------------------
 
 void pool_core::check_alive(const job& j, const job_frame* own) {
-  const context* over = nullptr;
-  if (ctx_.cancelled() || stopped_) {  // (stop() first takes what is queued)
-    over = &ctx_;
-  } else if (j.extras && j.extras->ctx && j.extras->ctx->cancelled()) {
-    over = &*j.extras->ctx;
-  } else if (!closed_ || (own != nullptr && own->running != nullptr)) {
-    return;
-  }
-  ++(over != nullptr ? stats_.cancelled : stats_.rejected);
+  const bool is_over = ctx_.cancelled() || stopped_;  // (stop() first takes what is queued)
+  const context* const its = j.own_context();
+  const bool is_late = its != nullptr && its->cancelled();
+  if (!is_over && !is_late && (!closed_ || (own != nullptr && own->running != nullptr))) return;
+  ++(is_over || is_late ? stats_.cancelled : stats_.rejected);
   unlock();
-  std::error_code why = over != nullptr ? over->error() : make_error_code(errc::closed);
-  if (!why) why = errc::cancelled;
-  throw std::system_error(why, over == &ctx_ ? with_cause(in_submit) : in_submit);
+  if (is_over) throw_ended();
+  throw_refused(is_late ? its->error() : make_error_code(errc::closed));
 }
 
 bool pool_core::admit(ref<job>& given, const context* until, bool may_wait) {
   interruption_point("submit to a pool");
   refuse_if_forked();
   if (!options_.tracer && come_in(given)) return true;
-  if (given->extras && given->own_context() != nullptr) {
-    return admit_watched(given, until, may_wait);
-  }
+  if (given->own_context() != nullptr) return admit_watched(given, until, may_wait);
   return let_in(given, until, may_wait);
 }
 
@@ -311,7 +310,7 @@ std::exception_ptr pool_core::unrun_error(std::error_code why) const noexcept tr
 /// Ends jobs that are in no list of ours any more.
 void pool_core::give_up(job_list& jobs, std::error_code why) const noexcept {
   if (jobs.empty()) return;
-  const std::exception_ptr error = why == errc::dropped ? job_error(why) : unrun_error(why);
+  const std::exception_ptr error = job_error(why);
   while (job* j = jobs.front()) {
     jobs.remove(*j);
     trace_unrun(*j, why == errc::dropped ? job_end::dropped : job_end::cancelled);
@@ -323,7 +322,6 @@ void pool_core::give_up(job_list& jobs, std::error_code why) const noexcept {
 bool pool_core::admit_when_full(ref<job>& given, const context* until, bool may_wait,
                                 job_frame* own) {
   job& j = *given;
-  wake_batch wakes;
   if (!may_wait || options_.when_full == when_full::reject) {
     ++stats_.rejected;
     unlock();
@@ -332,6 +330,7 @@ bool pool_core::admit_when_full(ref<job>& given, const context* until, bool may_
   }
   if (options_.when_full == when_full::run_in_caller ||
       (own != nullptr && options_.when_full == when_full::block)) {
+    wake_batch wakes;
     put_down(own);
     start(*given.detach(), nullptr);
     const todo rest = settle(wakes);
@@ -363,8 +362,7 @@ bool pool_core::wait_for_room(ref<job>& given, const context* until) {
       return true;
     }
     if (node.weight == refused_closed) throw_refused(errc::closed);
-    throw std::system_error(ctx_.cancelled() ? ctx_.error() : make_error_code(errc::cancelled),
-                            with_cause(in_submit));
+    throw_ended();
   }
   wake_batch wakes;
   lock();
@@ -401,20 +399,21 @@ bool pool_core::help(job& j) {
 
 void pool_core::cancel_queued(job& j, std::error_code why) {
   interruption_point("cancel in a pool");
+  std::exception_ptr error = job_error(why);  // not under the lock
   lock();
   if (j.state == job_state::queued || j.state == job_state::retrying) {
-    end_unrun(j, why);
+    end_unrun(j, std::move(error));
   } else {
     unlock();
   }
 }
 
 /// One that is queued, or waits for its next attempt; false if there is none.
-bool pool_core::cancel_next(std::error_code why, const std::exception_ptr& error) {
+bool pool_core::cancel_next(const std::exception_ptr& error) {
   lock();
   for (const job_list* const list : {&special_[0], &normal_, &special_[1], &retrying_}) {
     if (job* const j = list->front()) {
-      end_unrun(*j, why, error);
+      end_unrun(*j, error);
       return true;
     }
   }
@@ -424,19 +423,11 @@ bool pool_core::cancel_next(std::error_code why, const std::exception_ptr& error
 
 /// Ends it instead of running it, as if it ran: whoever waits for all jobs waits until what it
 /// holds has ended, too. The lock is held, and then not.
-void pool_core::end_unrun(job& j, std::error_code why, std::exception_ptr error) {
+void pool_core::end_unrun(job& j, std::exception_ptr error) {
   wake_batch wakes;
-  if (j.state == job_state::queued) {
-    unqueue(j);
-  } else {
-    leave_retrying(j);
-  }
+  take_out(j);
   j.unrun = true;
-  j.state = job_state::running;
-  j.since = now();
-  running_.push_back(j);
-  ++running_count_;
-  if (!j.is_free) add(running_cost_, j.cost);
+  start(j, nullptr);
   const todo rest = settle(wakes);
   unlock();
   after_settling(wakes, rest);
@@ -446,7 +437,7 @@ void pool_core::end_unrun(job& j, std::error_code why, std::exception_ptr error)
     trace_unrun(j, job_end::cancelled);
     j.drop_function();
   }
-  j.last_error = error != nullptr ? std::move(error) : job_error(why);
+  j.last_error = std::move(error);
   hand_in(j, nullptr, verdict::cancelled);
 }
 

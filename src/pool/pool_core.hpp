@@ -27,6 +27,9 @@
 //       job waits in one. Otherwise that lasts as long as the jobs before it, or until recall().
 //   P7  all jobs of handfuls have their places in the queue, also those that have begun: who finds
 //       none takes them back before it says so. While a submitter waits there are no handfuls.
+//   P8  what is ended instead of run is in running_ until all that it holds has ended
+//       (end_unrun()).
+//   P9  a worker's next job is in its hand (has_next) only while nobody waits on its stack.
 
 #include <array>
 #include <cstdint>
@@ -58,19 +61,16 @@ class runtime_core;
 
 [[nodiscard]] inline bool is_free(const cost& c) noexcept { return c.memory == 0 && c.units == 0; }
 
-/// Sums of what nobody bounds may be larger than there are numbers: they come back as they went.
-inline std::int64_t wrapped(std::uint64_t n) noexcept { return static_cast<std::int64_t>(n); }
-
+// Sums of what nobody bounds may be larger than there are numbers: they wrap around, and come back
+// as they went.
 inline void add(cost& sum, const cost& c) noexcept {
-  sum.memory =
-      wrapped(static_cast<std::uint64_t>(sum.memory) + static_cast<std::uint64_t>(c.memory));
-  sum.units = wrapped(static_cast<std::uint64_t>(sum.units) + static_cast<std::uint64_t>(c.units));
+  (void)__builtin_add_overflow(sum.memory, c.memory, &sum.memory);
+  (void)__builtin_add_overflow(sum.units, c.units, &sum.units);
 }
 
 inline void subtract(cost& sum, const cost& c) noexcept {
-  sum.memory =
-      wrapped(static_cast<std::uint64_t>(sum.memory) - static_cast<std::uint64_t>(c.memory));
-  sum.units = wrapped(static_cast<std::uint64_t>(sum.units) - static_cast<std::uint64_t>(c.units));
+  (void)__builtin_sub_overflow(sum.memory, c.memory, &sum.memory);
+  (void)__builtin_sub_overflow(sum.units, c.units, &sum.units);
 }
 
 /// What became of an attempt.
@@ -225,10 +225,6 @@ class pool_core : public shared_object {
   [[nodiscard]] bool lets_others(pool_worker& me) const noexcept;
   void note_grain() noexcept;
   [[nodiscard]] bool may_start(const job& j) const noexcept;
-  /// A job that waits for the others runs what is queued.
-  [[nodiscard]] bool is_inner_hand_free() const noexcept {
-    return looks_inside_ || !inner_enders_.empty();
-  }
   [[nodiscard]] bool at_rest() const noexcept { return nothing_queued() && running_count_ == 0; }
   [[nodiscard]] std::int64_t places_used() const noexcept {  // P7
     return depth_ + in_handfuls_ + retrying_count_;
@@ -247,6 +243,7 @@ class pool_core : public shared_object {
   void enqueue(job& j) noexcept;
   void unqueue(job& j) noexcept;
   void leave_retrying(job& j) noexcept;
+  void take_out(job& j) noexcept;
   [[nodiscard]] job_list& queue_of(priority p) noexcept {
     return p == priority::normal ? normal_ : special_[p == priority::high ? 0 : 1];
   }
@@ -275,13 +272,12 @@ class pool_core : public shared_object {
   template <class F>
   void for_each_running(F f) const;
   [[nodiscard]] std::uint64_t done() const noexcept;
-  void settle_finished(job& j, pool_worker* by, verdict& v, wake_batch& wakes,
+  void settle_finished(job& j, pool_worker* by, verdict v, wake_batch& wakes,
                        std::optional<channel<std::monostate>>& signal) noexcept;
   static void end_waits(wait_list& list, wake_batch& wakes, bool ended) noexcept;
   void end_all_waits(wake_batch& wakes) noexcept;
   void check_alive(const job& j, const job_frame* own);
   [[nodiscard]] job_list make_room(const job& j) noexcept;
-  void withdraw(job& j) noexcept;
   void put_down(const job_frame* own) noexcept;
   [[nodiscard]] job_list take_queued() noexcept;
   void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
@@ -349,12 +345,14 @@ class pool_core : public shared_object {
   void report_stuck(const std::string& name, std::chrono::nanoseconds age) noexcept;
   void fail_all(const std::exception_ptr& cause);
   void cancel_all(std::error_code why);
-  [[nodiscard]] bool cancel_next(std::error_code why, const std::exception_ptr& error);
-  void end_unrun(job& j, std::error_code why, std::exception_ptr error = nullptr);
+  [[nodiscard]] bool cancel_next(const std::exception_ptr& error);
+  void end_unrun(job& j, std::exception_ptr error);
   void report_uncaught(job& j, const std::exception_ptr& error) noexcept;
   [[nodiscard]] std::int64_t mark_waiting(job_frame* own);
   void unmark_waiting(job_frame* own, std::int64_t count);
   [[nodiscard]] std::string with_cause(const char* where) const;
+  [[noreturn]] void throw_ended() const;
+  [[nodiscard]] std::list<std::thread> take_threads() noexcept;
   [[nodiscard]] std::exception_ptr unrun_error(std::error_code why) const noexcept;
   void give_up(job_list& jobs, std::error_code why) const noexcept;
   [[nodiscard]] job_frame* frame_here() const noexcept;
@@ -407,10 +405,9 @@ class pool_core : public shared_object {
   std::array<job_list, 2> special_;  // the queues of the priorities high and low
   wait_list idle_;
   wait_list submitters_;
-  wait_list enders_;           // wait(), from outside
-  wait_list inner_enders_;     // and from inside
-  std::int64_t inside_ = 0;    // jobs that wait in wait() for the others
-  bool looks_inside_ = false;  // one of them is about to wait
+  wait_list enders_;         // wait(), from outside
+  wait_list inner_enders_;   // and from inside
+  std::int64_t inside_ = 0;  // jobs that wait in wait() for the others
   std::array<int, 3> passed_over_{};
   cost running_cost_;
   // The rest.

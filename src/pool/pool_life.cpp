@@ -55,15 +55,12 @@ pool_core::~pool_core() {
   link_->cut();
   // Some are there still if it ended in one of its own threads, or in a forked child, where they
   // are none, and another may have the name of one.
-  const bool is_child = fork_generation() != where_.generation();
-  for (std::list<std::thread>* const left : {&threads_, &ended_threads_}) {
-    for (std::thread& t : *left) {
-      if (is_child) {
-        alignas(std::thread) std::byte never_ended[sizeof(std::thread)];
-        ::new (static_cast<void*>(never_ended)) std::thread(std::move(t));
-      } else {
-        t.detach();
-      }
+  for (std::thread& t : take_threads()) {
+    if (forked()) {
+      alignas(std::thread) std::byte never_ended[sizeof(std::thread)];
+      ::new (static_cast<void*>(never_ended)) std::thread(std::move(t));
+    } else {
+      t.detach();
     }
   }
 }
@@ -146,9 +143,9 @@ bool pool_core::wait(const context* until) {
     wake_batch wakes;
     job* j = own != nullptr ? pick(nullptr) : nullptr;
     if (j == nullptr && own != nullptr && !submitters_.empty()) {
-      looks_inside_ = true;  // with a queue of 0 this is the only hand for it
+      ++idle_count_;  // a free hand is room, and with a queue of 0 the only one
       admit_waiting(wakes);
-      looks_inside_ = false;
+      --idle_count_;
       j = pick(nullptr);
     }
     if (j == nullptr && wakes.empty()) {
@@ -195,7 +192,9 @@ job_list pool_core::take_queued() noexcept {
   job_list taken;
   const auto take_all = [&](const job_list& list) {
     while (job* j = list.front()) {
-      withdraw(*j);
+      take_out(*j);
+      j->state = job_state::over;
+      ++stats_.cancelled;
       taken.push_back(*j);
     }
   };
@@ -215,7 +214,7 @@ void pool_core::cancel_all(std::error_code why) {
   unlock();
   after_settling(wakes, rest);
   const std::exception_ptr error = unrun_error(why);
-  while (cancel_next(why, error)) {
+  while (cancel_next(error)) {
   }
 }
 
@@ -254,14 +253,23 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
 }
 
 bool pool_core::has_lost_its_workers() noexcept {
-  if (fork_generation() != where_.generation()) return true;
+  if (forked()) return true;
   if (options_.host == host::threads || !where_.stopping()) return false;
   if (carrier::current() != nullptr) return false;  // nobody goes on from there either
   // At the end of the process nobody waits for a task that computes. But who has a runtime of his
   // own, which gave up waiting, may have lent what such a task uses.
-  if (!where_.immortal())
+  if (!where_.immortal()) {
     (void)where_.wait_for_carriers(std::chrono::steady_clock::time_point::max());
+  }
   return true;
+}
+
+/// All that are not joined or detached. The lock is held, or nobody else is left.
+std::list<std::thread> pool_core::take_threads() noexcept {
+  std::list<std::thread> threads;
+  threads.swap(threads_);
+  threads.splice(threads.end(), ended_threads_);
+  return threads;
 }
 
 void pool_core::join() {
@@ -269,15 +277,13 @@ void pool_core::join() {
   std::list<std::thread> threads;
   lock_.lock();
   if (inside || all_ended()) {
-    threads.swap(threads_);
-    threads.splice(threads.end(), ended_threads_);
+    threads = take_threads();
     lock_.unlock();
   } else {
     wait_node node;
     (void)wait_in(lock_, joiners_, node, nullptr, {.kind = &join_wait, .object = this});
     const std::lock_guard lock(lock_);
-    threads.swap(threads_);
-    threads.splice(threads.end(), ended_threads_);
+    threads = take_threads();
   }
   for (std::thread& t : threads) {
     if (inside) {

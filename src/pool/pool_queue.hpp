@@ -36,11 +36,12 @@ inline bool pool_core::is_affordable(const job& j) const noexcept {
 
 inline bool pool_core::has_room(const job& j) const noexcept {
   if (waiting_submitters_ > 0 || !is_affordable(j)) return false;
-  // A hand that is free, or about to be, takes a job out of the queue at once.
+  // A hand that is free, or about to be, takes a job out of the queue at once. So does a job that
+  // waits for all the others.
   const bool hands_may_start = !paused_ && depth_ <= starting_ && may_start(j);
   const std::int64_t hands = hands_may_start ? idle_count_ + starting_ +
                                                    std::max<std::int64_t>(target_ - workers_, 0) +
-                                                   (depth_ == 0 && is_inner_hand_free() ? 1 : 0)
+                                                   (depth_ == 0 && !inner_enders_.empty() ? 1 : 0)
                                              : 0;
   return places_used() < options_.queue + hands;
 }
@@ -140,7 +141,7 @@ inline job* pool_core::pick_of_all(pool_worker* by) noexcept {
 
 inline void pool_core::start(job& j, pool_worker* by) noexcept {
   const std::int64_t at = now();
-  if (timings_) [[unlikely]] {
+  if (timings_ && !j.unrun) [[unlikely]] {
     const bool was_queued = j.state == job_state::queued && j.since != 0;
     timings_->waiting.record(std::chrono::nanoseconds(was_queued ? at - j.since : 0));
   }
@@ -182,15 +183,13 @@ inline void pool_core::put_down(const job_frame* own) noexcept {
   depth_ += 1;
 }
 
-/// Queued, or between two attempts: it will not run. The reference is the caller's.
-inline void pool_core::withdraw(job& j) noexcept {
+/// Queued, or between two attempts: it waits no longer. The reference is the caller's.
+inline void pool_core::take_out(job& j) noexcept {
   if (j.state == job_state::queued) {
     unqueue(j);
   } else {
     leave_retrying(j);
   }
-  j.state = job_state::over;
-  ++stats_.cancelled;
 }
 
 inline void pool_core::retire(job& j, pool_worker* by, verdict v) noexcept {

@@ -81,12 +81,7 @@ void stream_base::refuse_capacity() const {
 }
 
 std::exception_ptr stream_base::stopped() noexcept {
-  try {
-    throw std::system_error(make_error_code(errc::cancelled),
-                            "weir::process: a job that never ran");
-  } catch (...) {
-    return std::current_exception();  // it, or that there is no memory for it
-  }
+  return job_error(errc::cancelled, "weir::process: a job that never ran");
 }
 
 std::exception_ptr stream_base::cause_of(std::exception_ptr error) const noexcept {

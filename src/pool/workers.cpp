@@ -12,7 +12,6 @@
 #include "runtime/carrier.hpp"
 #include "runtime/reluctance.hpp"
 #include "runtime/runtime_core.hpp"
-#include "sync/context_state.hpp"
 #include "sync/wait.hpp"
 #include "weir/sync.hpp"
 
@@ -396,7 +395,7 @@ void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
     job_frame frame{this, &j, worker, nullptr};
     const in_frame here(frame);
     v = judge(j, std::current_exception(), ctx_);
-    trace_unrun(j, v == verdict::again ? job_end::again : job_end::failed);
+    trace_ended(j, visitor, 0, v);
     after_trouble(j, v);
   }
   hand_in(j, nullptr, v);
@@ -417,7 +416,7 @@ void pool_core::hand_in(job& j, pool_worker* by, verdict v) {
 }
 
 /// Under the lock: it is counted, and published.
-void pool_core::settle_finished(job& j, pool_worker* by, verdict& v, wake_batch& wakes,
+void pool_core::settle_finished(job& j, pool_worker* by, verdict v, wake_batch& wakes,
                                 std::optional<channel<std::monostate>>& signal) noexcept {
   retire(j, by, v);
   if (v == verdict::again) j.retain();  // for try_later(): whoever stops the pool takes the other

@@ -136,14 +136,19 @@ void runtime_core::uncount_from_outside() noexcept {
 
 void runtime_core::need_carrier() {
   if (const carrier* c = carrier::current(); c != nullptr && &c->rt == this) return;
-  while (first_attached() == nullptr && !stopping()) {
-    task_chain none;
-    if (start_carrier(none) != nullptr) return;
-    settle(none);
-    if (!lacks_threads()) continue;  // there was one, and it has left: a lent thread
+  while (first_attached() == nullptr && !stopping()) {  // (a lent thread's may leave meanwhile)
+    if (try_to_start_carrier()) continue;
     throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                             "weir: cannot start a carrier thread");
   }
+}
+
+/// False if there is no thread to be had.
+bool runtime_core::try_to_start_carrier() noexcept {
+  task_chain none;
+  if (start_carrier(none) != nullptr) return true;
+  settle(none);
+  return !lacks_threads();
 }
 
 void runtime_core::start(task* t) {
@@ -215,10 +220,7 @@ bool runtime_core::keep_going() noexcept {
     const bool wanted = stranded_.count > 0 || timers->next_due() != never;
     if (attached_ != 0 || !wanted) return true;
   }
-  task_chain none;
-  if (start_carrier(none) != nullptr) return true;
-  settle(none);
-  return !lacks_threads();
+  return try_to_start_carrier();
 }
 
 void runtime_core::inject_all(task_chain tasks) {
@@ -321,7 +323,7 @@ carrier* runtime_core::start_carrier(task_chain& tasks) noexcept {
     }
     tasks = release_carrier(*c);  // perhaps with mail of others
     if (stopping()) tell_callers_if_over();
-  } catch (...) {                 // no memory: those that there are go on
+  } catch (...) {  // no memory: those that there are go on
   }
   // Ordering: relaxed; a hint that saves attempts that would fail again.
   no_threads_until_.store(steady_now() + patience, std::memory_order_relaxed);

@@ -216,6 +216,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   /// One more, with these tasks. Null if there may not, or cannot, be one: then `tasks` is what is
   /// to be placed by the caller, which may be less, or more, than before.
   [[nodiscard]] carrier* start_carrier(task_chain& tasks) noexcept;
+  [[nodiscard]] bool try_to_start_carrier() noexcept;
   void inject_all(task_chain tasks);
   /// Tasks at rest go to any carrier, or wait for one.
   void settle(task_chain tasks) noexcept;

@@ -236,6 +236,7 @@ void cancel_node::tell() noexcept {
 }
 
 std::error_code cancel_node::error() const noexcept {
+  interruption_point("error of a context");
   if (!is_done()) return {0, category()};
   return make_error_code(error_);  // (X1)
 }
@@ -441,13 +442,6 @@ detail::ref<detail::channel_state<std::monostate>> context::done_channel() const
 
 std::error_code context::error() const noexcept {
   const cancel_node* node = canceller_of(*this);
-  if (node == nullptr) return {0, category()};
-  detail::interruption_point("error of a context");
-  return node->error();
-}
-
-std::error_code detail::end_of(const context& ctx) noexcept {
-  const cancel_node* node = canceller_of(ctx);
   return node != nullptr ? node->error() : std::error_code(0, category());
 }
 

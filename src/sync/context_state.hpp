@@ -152,7 +152,4 @@ class cancel_node final : public context_state, public timer_entry, private time
   std::optional<std::stop_callback<std::function<void()>>> following_;
 };
 
-/// ctx.error() for who holds a lock: no schedule is interrupted here.
-[[nodiscard]] std::error_code end_of(const context& ctx) noexcept;
-
 }  // namespace weir::detail

@@ -14,6 +14,8 @@ namespace weir::tool {
 
 namespace {
 
+constexpr int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
+
 bool is_ignored(int number) {
   struct sigaction now {};
   return sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
@@ -24,7 +26,7 @@ bool is_ignored(int number) {
 signal_events::signal_events() {
   sigset_t ours;
   sigemptyset(&ours);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGTSTP}) {
+  for (const int number : endings) {
     if (!is_ignored(number)) sigaddset(&ours, number);
   }
   if (unique_fd(open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK))) {
@@ -36,7 +38,7 @@ signal_events::signal_events() {
   sigaddset(&ours, SIGPIPE);  // these two are never read: write() reports EPIPE and EFBIG
   sigaddset(&ours, SIGXFSZ);
   pthread_sigmask(SIG_BLOCK, &ours, &before_.blocked);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGTSTP}) {
+  for (const int number : endings) {
     if (sigismember(&before_.blocked, number) == 1) sigdelset(&taken_, number);
   }
   before_.child_ignored = is_ignored(SIGCHLD);

@@ -171,8 +171,6 @@ class awaited_job : public job {
   /// Why it failed; once done.
   [[nodiscard]] std::exception_ptr take_error() noexcept { return std::move(error_); }
   [[nodiscard]] std::exception_ptr error() const noexcept { return error_; }
-  /// The pool that it is in; kept alive.
-  [[nodiscard]] ref<pool_core> pool() noexcept;
   /// While nobody else knows of it.
   void set_pool(pool_core* p) noexcept { pool_ = p; }
   /// The pool may be gone from now on; a future that is asking for it has it, or gets none.
