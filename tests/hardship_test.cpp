@@ -2,58 +2,21 @@
 // No threads to be had, no memory, ends in the middle of everything.
 #include "support.hpp"
 
-#include <dlfcn.h>
-#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <cstring>
-#include <new>
 
-#include "weir/detail/sanitizers.hpp"
-
-namespace {
-std::atomic<int> threads_left{1 << 30};
-thread_local int allocations_left = -1;  // until one fails; negative: none does
-std::atomic<int> refusals{0};            // of the next threads, so many
-}  // namespace
-
-#if !defined(WEIR_ASAN) && !defined(WEIR_TSAN) && !defined(__clang__)
-#define WEIR_CAN_REFUSE 1
-// In place of the system's: refuses when a test says so.
-extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
-                              void* (*start)(void*), void* argument) noexcept {
-  using function = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
-  static const auto real = reinterpret_cast<function>(dlsym(RTLD_NEXT, "pthread_create"));
-  if (threads_left.fetch_sub(1) <= 0 || refusals.fetch_sub(1) > 0) return EAGAIN;
-  return real(thread, attributes, start, argument);
-}
-[[gnu::noinline]] void* operator new(std::size_t n) {
-  if (allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
-  if (void* p = std::malloc(n)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-#else
-#define WEIR_CAN_REFUSE 0
-#endif
+#include "refusal.hpp"
 
 namespace {
 
 using namespace weir_test;
 using namespace weir;
 
-class refusal_test : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!WEIR_CAN_REFUSE) GTEST_SKIP() << "the sanitizer, or the compiler's library, has its own";
-  }
-  void TearDown() override { threads_left = 1 << 30; }
-};
+using refusal_test = refusing;
 
 TEST_F(refusal_test, go_throws_when_there_is_no_thread_and_starts_nothing) {
   runtime rt{{.carriers = 2}};
@@ -61,7 +24,7 @@ TEST_F(refusal_test, go_throws_when_there_is_no_thread_and_starts_nothing) {
   bool started = false;
   EXPECT_THROW(rt.go([&] { started = true; }), std::system_error);
   EXPECT_EQ(rt.tasks(), 0U);
-  threads_left = 1 << 30;
+  threads_left = any_number;
   until([&] {  // what failed is not tried again for some milliseconds
     try {
       rt.go([] {});

@@ -8,6 +8,7 @@
 
 #include <weir/pool_coroutine.hpp>
 
+#include "pool/hold_worker.hpp"
 #include "support.hpp"
 
 namespace {
@@ -135,13 +136,7 @@ WEIR_RULE(pool_last_handle_test, who_waits_for_all_waits_until_what_is_cancelled
     const auto own = with_cancel(background());
     const auto held = std::make_shared<int>();
     const pool p{all.ctx, {.workers = 1}};
-    const channel<int> begun;
-    const channel<int> open;
-    p.post([=] {
-      begun.send(1);
-      (void)open.receive();
-    });
-    (void)begun.receive();
+    const channel<int> open = hold_worker(p);
     p.post(own.ctx, [held] {});
     p.post([held] {});
     go([=] {
@@ -221,16 +216,10 @@ WEIR_RULE(pool_last_handle_test, a_callers_state_that_can_not_be_made_drops_a_jo
 
 WEIR_RULE(pool_last_handle_test, a_submitter_that_a_stop_releases_may_come_back_after_its_end) {
   crew_.run([] {
-    const channel<int> begun;
-    const channel<int> open;
     const wait_group submitter;
     {
       const auto p = std::make_unique<pool<>>(pool_options{.workers = 1, .queue = 1});
-      p->post([=] {
-        begun.send(1);
-        (void)open.receive();
-      });
-      (void)begun.receive();
+      const channel<int> open = hold_worker(*p);
       p->post([] {});
       submitter.go([p = p.get()] { EXPECT_THROW(p->post([] {}), std::system_error); });
       while (p->stats().depth < 2) yield();

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <vector>
 
+#include "pool/hold_worker.hpp"
 #include "support.hpp"
 
 namespace {
@@ -144,13 +145,7 @@ TEST(pool_rare, from_outside_a_job_with_retries_is_one_case_of_a_wait_for_any) {
 
 TEST(pool_rare, a_job_is_tried_again_also_if_the_runtime_of_who_ran_it_has_ended) {
   const pool p{{.workers = 1, .queue = 1, .when_full = when_full::run_in_caller}};
-  const channel<int> begun;
-  const channel<int> open;
-  p.post([=] {
-    begun.send(1);
-    (void)open.receive();
-  });
-  (void)begun.receive();
+  const channel<int> open = hold_worker(p);
   p.post([] {});  // now it is full
   std::atomic<int> runs{0};
   future<int> f;

@@ -241,12 +241,17 @@ class Shortage(ToolTest):
         self.assertEqual(weir.stdout.read(), b"2\n3\n4\n5\n")
         self.assertEqual((weir.wait(timeout=PATIENCE), weir.stderr.read()), (0, b""))
 
-    def test_a_shortage_of_processes_that_passes_fails_no_job(self):
+    def start_and_run_short_of_processes(self):
+        """A weir that has done job 1, and can start no process for what else it is given."""
         weir = self.start("-j2", "--", "echo")
         weir.stdin.write(b"1\n")
         weir.stdin.flush()
         self.assertEqual(weir.stdout.readline(), b"1\n")
         self.allow_processes(weir, 1)
+        return weir
+
+    def test_a_shortage_of_processes_that_passes_fails_no_job(self):
+        weir = self.start_and_run_short_of_processes()
         before = sleeps_of(weir.pid)
         weir.stdin.write(b"2\n3\n")
         weir.stdin.close()
@@ -257,11 +262,7 @@ class Shortage(ToolTest):
         self.assertEqual((weir.wait(timeout=PATIENCE), weir.stderr.read()), (0, b""))
 
     def test_a_shortage_of_processes_that_lasts_is_an_error(self):
-        weir = self.start("-j2", "--", "echo")
-        weir.stdin.write(b"1\n")
-        weir.stdin.flush()
-        self.assertEqual(weir.stdout.readline(), b"1\n")
-        self.allow_processes(weir, 1)
+        weir = self.start_and_run_short_of_processes()
         weir.stdin.write(b"2\n3\n")
         weir.stdin.close()
         self.assertEqual(weir.wait(timeout=PATIENCE), 125)
