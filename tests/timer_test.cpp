@@ -241,6 +241,28 @@ WEIR_RULE(timer_test, r93_after_func_runs_in_a_task_of_its_own_unless_stopped) {
   });
 }
 
+WEIR_RULE(timer_test, r93_what_fires_is_the_function_and_not_a_copy) {
+  struct uncopied {  // once it is armed: a copy could throw, and there is nobody to tell
+    uncopied(const channel<int>& c, std::atomic<bool>& a) : ran(c), armed(a) {}
+    uncopied(const uncopied& other) : ran(other.ran), armed(other.armed) { EXPECT_FALSE(armed); }
+    ~uncopied() = default;
+    uncopied& operator=(const uncopied&) = delete;
+    void operator()() const { ran.send(1); }
+    channel<int> ran;
+    std::atomic<bool>& armed;
+  };
+  crew_.run([] {
+    const channel<int> ran;
+    std::atomic<bool> armed{false};
+    const timer t = after_func(1h, uncopied(ran, armed));
+    armed = true;
+    for (int i = 0; i < 2; ++i) {
+      t.reset(0ms);
+      EXPECT_EQ(ran.receive(), 1);
+    }
+  });
+}
+
 WEIR_RULE(timer_test, r93_stop_does_not_wait_for_a_function_that_runs) {
   crew_.run([] {
     const channel<int> at;
@@ -260,8 +282,7 @@ WEIR_RULE(timer_test, r93_a_function_may_start_its_own_timer_again) {
   crew_.run([] {
     const channel<timer> self{1};
     const channel<int> ran;
-    int left = 3;  // each time a copy of the function runs: state that lasts is outside of it
-    const timer t = after_func(0ms, [=, &left] {
+    const timer t = after_func(0ms, [=, left = 3]() mutable {  // the same function each time
       const timer me = *self.receive();
       if (--left == 0) return ran.send(left);
       self.send(me);

@@ -80,9 +80,10 @@ class ticker : public detail::timer_handle {
   }
 };
 
-/// Runs f in a task of its own, `d` from now; a copy of it, while it could be started again. stop()
-/// keeps it from starting, and does not wait for it; reset() starts it (again). Unlike a timer it
-/// fires even if no handle is left.
+/// Runs f in a task of its own, `d` from now: f itself, not a copy. stop() keeps it from starting,
+/// and does not wait for it; reset() starts it (again), also while it runs: two tasks may be in it
+/// then. Unlike a timer it fires even if no handle is left. Without memory for a task it runs on
+/// the carrier.
 template <class Rep, class Period>
 timer after_func(std::chrono::duration<Rep, Period> d, std::function<void()> f) {
   detail::check_callable(f, "after_func");

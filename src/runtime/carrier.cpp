@@ -3,7 +3,10 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <boost/context/detail/fcontext.hpp>
+#include <new>
+#include <span>
 #include <utility>
 
 #include "port/barrier.hpp"
@@ -376,15 +379,26 @@ void carrier::serve(const std::atomic<bool>* until) {
 void carrier::fire_timers() {
   const time_ns due = rt.timers->next_due();
   if (due == never || due > rt.clock.now()) return;
-  for (timer_entry::deferred* rest : rt.timers->fire_due(rt.clock.now())) {
-    if (rt.directed_by == nullptr) {
-      rest->finish();
-    } else {
-      // As a task, so that others may come in between, as they may on other carriers.
-      auto finish = [rest] { rest->finish(); };
+  const time_ns now = rt.clock.now();
+  std::array<timer_entry::deferred*, 16> room{};
+  std::size_t n = 0;
+  do {
+    n = rt.timers->fire_due(now, room);
+    for (timer_entry::deferred* rest : std::span(room).first(n)) finish_timer(*rest);
+  } while (n == room.size());
+}
+
+void carrier::finish_timer(timer_entry::deferred& rest) noexcept {
+  if (rt.directed_by != nullptr) {
+    // As a task, so that others may come in between, as they may on other carriers.
+    try {
+      auto finish = [&rest] { rest.finish(); };
       rt.start(rt.new_task("timer", body_ops_of<decltype(finish)>, &finish));
+      return;
+    } catch (const std::bad_alloc&) {  // NOLINT: here, then
     }
   }
+  rest.finish();
 }
 
 void carrier::attach(task_chain first) noexcept {

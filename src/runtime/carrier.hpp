@@ -30,6 +30,7 @@
 #include "runtime/stack_pool.hpp"
 #include "runtime/switch.hpp"
 #include "runtime/task.hpp"
+#include "runtime/timer_queue.hpp"
 
 namespace weir::detail {
 
@@ -177,6 +178,7 @@ class carrier {
   [[nodiscard]] bool decide_interrupt(const char* before);
   void yield_interrupted();
   void fire_timers();
+  void finish_timer(timer_entry::deferred& rest) noexcept;
   void end_window(std::int64_t own);
   [[nodiscard]] bool end_window_of_pieces();
   [[nodiscard]] bool was_preempted() noexcept;

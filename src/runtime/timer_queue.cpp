@@ -2,7 +2,7 @@
 #include "runtime/timer_queue.hpp"
 
 #include <algorithm>
-#include <utility>
+#include <array>
 
 namespace weir::detail {
 
@@ -83,40 +83,41 @@ bool timer_queue::remove(timer_entry& e) noexcept {
   return true;
 }
 
-std::vector<timer_entry::deferred*> timer_queue::fire_due(time_ns now) {
-  std::vector<timer_entry::deferred*> later;
-  {
-    const std::lock_guard lock(m_);
-    while (!heap_.empty() && heap_.front()->when_ <= now) {
-      try {
-        if (later.size() == later.capacity()) later.reserve(2 * later.size() + 1);
-      } catch (...) {
-        break;  // no memory now: the rest is still due at the next look
-      }
-      timer_entry* e = heap_.front();
-      take_out(0);
-      // A sleeper's entry may be gone once it has fired; only one that fires again is touched.
-      const timer_entry::outcome then = e->fire(now);
-      if (then.rest != nullptr) later.push_back(then.rest);
-      if (then.again != never) put_in(*e, then.again);
-    }
-    publish_next();
+std::size_t timer_queue::fire_due(time_ns now, std::span<timer_entry::deferred*> room) noexcept {
+  const std::lock_guard lock(m_);
+  std::size_t n = 0;
+  while (n < room.size() && !heap_.empty() && heap_.front()->when_ <= now) {
+    timer_entry* e = heap_.front();
+    take_out(0);
+    // A sleeper's entry may be gone once it has fired; only one that fires again is touched.
+    const timer_entry::outcome then = e->fire(now);
+    if (then.rest != nullptr) room[n++] = then.rest;
+    if (then.again != never) put_in(*e, then.again);  // where there was room for it
   }
-  return later;
+  publish_next();
+  return n;
 }
 
-void timer_queue::close() {
-  std::vector<timer_entry::deferred*> later;
-  {
-    const std::lock_guard lock(m_);
-    closed_ = true;
-    for (timer_entry* e : std::exchange(heap_, {})) {
-      e->index_ = timer_entry::nowhere;
-      if (auto* rest = e->abandon()) later.push_back(rest);
-    }
-    publish_next();
+std::size_t timer_queue::abandon_some(std::span<timer_entry::deferred*> room) noexcept {
+  const std::lock_guard lock(m_);
+  closed_ = true;
+  std::size_t n = 0;
+  while (n < room.size() && !heap_.empty()) {
+    timer_entry* e = heap_.back();
+    take_out(heap_.size() - 1);
+    if (auto* rest = e->abandon()) room[n++] = rest;
   }
-  for (auto* rest : later) rest->finish();
+  publish_next();
+  return n;
+}
+
+void timer_queue::close() noexcept {
+  std::array<timer_entry::deferred*, 16> room{};
+  std::size_t n = 0;
+  do {
+    n = abandon_some(room);
+    for (auto* rest : std::span(room).first(n)) rest->finish();
+  } while (n == room.size());
 }
 
 }  // namespace weir::detail

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "runtime/clock.hpp"
@@ -28,7 +29,7 @@ class timer_entry {
   /// queue. What takes longer is returned, with a reference, and its finish() called without the
   /// lock.
   struct deferred {
-    virtual void finish() = 0;  // and drops the reference
+    virtual void finish() noexcept = 0;  // and drops the reference
    protected:
     ~deferred() = default;
   };
@@ -64,10 +65,12 @@ class timer_queue final : public shared_object {
     // insert writes this and then looks for sleepers: one of them must see the other.
     return next_.load(std::memory_order_seq_cst);
   }
-  /// Fires all that is due at `now`, and gives what is still to be finished, without the lock.
-  [[nodiscard]] std::vector<timer_entry::deferred*> fire_due(time_ns now);
+  /// Fires what is due at `now`, in order, until `room` is full of what is still to be finished,
+  /// without the lock; returns how many that are. If `room` is full there may be more. Needs no
+  /// memory, as no end of a wait may.
+  [[nodiscard]] std::size_t fire_due(time_ns now, std::span<timer_entry::deferred*> room) noexcept;
   /// Abandons what is there and takes no more.
-  void close();
+  void close() noexcept;
 
  private:
   [[nodiscard]] bool earlier(std::size_t a, std::size_t b) const noexcept;
@@ -76,6 +79,7 @@ class timer_queue final : public shared_object {
   void sift_down(std::size_t at) noexcept;
   void take_out(std::size_t at) noexcept;
   void put_in(timer_entry& e, time_ns when);
+  [[nodiscard]] std::size_t abandon_some(std::span<timer_entry::deferred*> room) noexcept;
   void publish_next() noexcept;
 
   std::mutex m_;  // guards all below; next_ is written under it

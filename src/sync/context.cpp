@@ -331,7 +331,7 @@ timer_entry::deferred* cancel_node::abandon() {
   return this;
 }
 
-void cancel_node::finish() {
+void cancel_node::finish() noexcept {
   auto self = ref<cancel_node>::adopt(this);
   if (abandoned_) {
     cancel(errc::cancelled, nullptr);  // its clock is gone with its runtime

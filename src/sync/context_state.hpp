@@ -112,7 +112,7 @@ class cancel_node final : public context_state, public timer_entry, private time
 
   outcome fire(time_ns now) override;
   timer_entry::deferred* abandon() override;
-  void finish() override;
+  void finish() noexcept override;
   void hide() noexcept override;
   void leave_parent() noexcept;
   /// Is done from now on, unless it was: then false. If there is somebody to tell, or a child, it

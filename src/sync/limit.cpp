@@ -59,7 +59,7 @@ class limit_state : public shared_object, public timer_entry, private timer_entr
  private:
   outcome fire(time_ns clock_time) override;
   timer_entry::deferred* abandon() override;
-  void finish() override;
+  void finish() noexcept override;
 
   [[nodiscard]] time_ns own_now() noexcept;
   void serve(time_ns now, wake_batch& wakes) noexcept;
@@ -226,7 +226,7 @@ timer_entry::outcome limit_state::fire(time_ns clock_time) {
 /// The runtime that keeps the timer ends; others may still wait.
 timer_entry::deferred* limit_state::abandon() { return try_retain() ? this : nullptr; }
 
-void limit_state::finish() {
+void limit_state::finish() noexcept {
   const auto self = ref<limit_state>::adopt(this);
   {
     const std::lock_guard lock(lock_);

@@ -88,16 +88,12 @@ class timer_state final : public shared_object, public timer_entry, private time
 
   timer_entry::deferred* abandon() override { return f_ ? &dropped_ : nullptr; }
 
-  /// What fires: the task takes over the queue's reference. So all that is the user's, the copy of
-  /// f_ that it calls and the ends of both, is in that task, and may wait.
+  /// What fires: the task takes over the queue's reference. So all that is the user's, f_ and, if
+  /// this is the last reference, its end, is in that task, and may wait. (A copy of f_ could throw,
+  /// and there would be nobody to tell.)
   struct call {
     ref<timer_state> timer;
-    void operator()() const {
-      auto& shared = timer->f_;
-      // Nobody can start it again if this is the last reference.
-      const std::function<void()> f = timer->held_once() ? std::move(shared) : shared;
-      f();
-    }
+    void operator()() const { timer->f_(); }
   };
 
   void finish() noexcept override {
@@ -113,7 +109,7 @@ class timer_state final : public shared_object, public timer_entry, private time
   /// be started again, on another.
   struct dropped final : timer_entry::deferred {
     explicit dropped(timer_state& t) : timer(t) {}
-    void finish() override { const auto self = ref<timer_state>::adopt(&timer); }
+    void finish() noexcept override { const auto self = ref<timer_state>::adopt(&timer); }
     timer_state& timer;
   };
 
@@ -121,7 +117,7 @@ class timer_state final : public shared_object, public timer_entry, private time
   ref<timer_queue> timers_;
   relaxed<time_ns> period_{0};  // written while not in a queue
   dropped dropped_{*this};
-  std::function<void()> f_;  // constant, until the last reference takes it
+  const std::function<void()> f_;
 };
 
 timer_handle::timer_handle(nanoseconds first, nanoseconds period, std::function<void()> f)
