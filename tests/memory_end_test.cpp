@@ -60,4 +60,77 @@ TEST_F(memory_end_test, a_runtime_that_ends_cancels_all_deadlines_without_memory
   for (const auto& [ctx, cancel] : all) EXPECT_EQ(ctx.error(), errc::cancelled);
 }
 
+// ---- limits -------------------------------------------------------------------------------------
+
+/// Until n tasks and threads wait for a limit, or have been, of whom `over` are.
+void until_they_wait(int n, const std::atomic<int>& over) {
+  until([&] {
+    std::ostringstream all;
+    dump_tasks(all);
+    const std::string text = all.str();
+    int found = 0;
+    for (std::size_t at = 0; (at = text.find("acquire from", at)) != text.npos; ++at) ++found;
+    return found + over >= n;
+  });
+}
+
+/// A thread and a task wait for a limit whose timer is the task's runtime's, and that ends.
+template <class Limit, class Refuse, class Allow>
+void end_the_timers_runtime(const Limit& limit, Refuse refuse, Allow allow) {
+  std::atomic<int> over{0};
+  const auto wait = [&] {
+    limit.acquire();
+    ++over;
+  };
+  limit.acquire();
+  auto rt = std::make_unique<runtime>(runtime_options{.carriers = 1});
+  rt->go(wait);
+  until_they_wait(1, over);
+  std::thread other(wait);
+  until_they_wait(2, over);
+  refuse();
+  rt.reset();
+  allow();
+  other.join();
+}
+
+TEST_F(memory_end_test, who_waits_for_a_limit_is_served_though_there_was_no_thread_for_its_timer) {
+  const auto refuse = [] { threads_left = 0; };
+  const auto allow = [] { threads_left = any_number; };
+  end_the_timers_runtime(token_bucket(20.0, 1), refuse, allow);
+  end_the_timers_runtime(sliding_window(1, 50ms), refuse, allow);
+}
+
+TEST_F(memory_end_test, who_waits_for_a_limit_is_served_though_there_was_no_memory_for_its_timer) {
+  const auto refuse = [] { no_memory = true; };
+  const auto allow = [] { no_memory = false; };
+  end_the_timers_runtime(token_bucket(20.0, 1), refuse, allow);
+  end_the_timers_runtime(sliding_window(1, 50ms), refuse, allow);
+}
+
+TEST_F(memory_end_test, who_leaves_a_limit_without_memory_forgets_nobody) {
+  constexpr int many = 100'000;
+  const token_bucket b(20.0, many);
+  b.acquire(many);
+  std::atomic<int> over{0};
+  const auto wait = [&] {
+    b.acquire();
+    ++over;
+  };
+  std::thread first(wait);  // its timer is the default runtime's
+  until_they_wait(1, over);
+  runtime rt{{.carriers = 1}};
+  auto [ctx, cancel] = with_cancel(background());
+  rt.go([&, ctx = ctx] {
+    const famine now;
+    EXPECT_FALSE(b.acquire(ctx, many));  // it would take more than an hour
+  });
+  until_they_wait(2, over);
+  std::thread last(wait);
+  first.join();
+  until_they_wait(3, over);
+  cancel();
+  last.join();
+}
+
 }  // namespace

@@ -19,7 +19,9 @@
 //     steady clock. A limit serves parties with the same clock.
 //   - Memory is fixed: neither the rate nor the number of events changes it. One timer serves all
 //     who wait, at most once in 50 µs: at high rates what fell due by then is given out together.
-// Errors: std::invalid_argument for an argument out of range says which, and what to do instead.
+// Errors: std::invalid_argument for an argument out of range says which, and what to do instead. An
+// acquire() that would wait throws std::bad_alloc or std::system_error if there is no memory or no
+// thread for the timer; in a task also while it waits, if the runtime that kept it has ended.
 // Thread safety: every method may be called by any task or thread at any time.
 // Ordering: limits order nothing between those who pass them.
 // Cost: an acquire() that need not wait is a short lock and a look at the clock.

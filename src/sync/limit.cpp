@@ -2,11 +2,13 @@
 #include "weir/limit.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <mutex>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "runtime/runtime_core.hpp"
@@ -24,7 +26,8 @@ constexpr std::int64_t amount_max = 1'000'000'000'000;
 ///
 /// Invariants
 ///   L1  while somebody waits, the timer is armed for no later than the front waiter's due time, or
-///       timer_gap_ns after it last fired; or somebody is on the way to arm it so.
+///       timer_gap_ns after it last fired; or somebody is on the way to arm it so. Who can not
+///       (no thread, no memory) sends the front waiter on that way, see pass_on().
 ///   L2  the entry is put into a queue by arm(), under arm_m_, or by its own firing; so between
 ///       arm()'s remove and insert it does not fire.
 ///   L3  locks are taken in the order arm_m_, the timer queue's, lock_; fire() takes the last only.
@@ -65,8 +68,12 @@ class limit_state : public shared_object, public timer_entry, private timer_entr
   void serve(time_ns now, wake_batch& wakes) noexcept;
   [[nodiscard]] time_ns next_firing(std::int64_t n, time_ns now) const noexcept;
   [[nodiscard]] time_ns next_firing(time_ns now) const noexcept;
+  enum class beginning : std::uint8_t { taken, done, waits };
+  [[nodiscard]] beginning begin(std::int64_t n, const context* until, bool was_sent);
   void arm(time_ns at);
-  void leave_early();
+  void put_in_queue(time_ns at);
+  void pass_on() noexcept;
+  void leave_early() noexcept;
 
   const wait_kind& kind_;
   spin_lock lock_;  // guards all but the last two
@@ -102,6 +109,7 @@ void limit_state::serve(time_ns now, wake_batch& wakes) noexcept {
     if (due(n->weight, now) > now) return;
     waiters_.remove(*n);
     if (!n->op->claim(n->index)) continue;  // gone with its context
+    n->ok = true;
     take(n->weight, now);
     wakes.add(*n);
   }
@@ -118,32 +126,51 @@ time_ns limit_state::next_firing(time_ns now) const noexcept {
 
 bool limit_state::acquire(std::int64_t n, const context* until) {
   interruption_point("acquire from a limit");
+  const auto wanted = static_cast<std::size_t>(n);
+  for (bool was_sent = false;; was_sent = true) {
+    switch (begin(n, until, was_sent)) {
+      case beginning::taken: return true;
+      case beginning::done: return false;
+      case beginning::waits: break;
+    }
+    wait_node node;
+    node.weight = n;
+    if (!wait_in(lock_, waiters_, node, until,
+                 {.kind = &kind_, .object = this, .amount = wanted})) {
+      interruption_point("leave of a limit");
+      leave_early();
+      return false;
+    }
+    if (node.ok) return true;
+  }
+}
+
+/// Takes n, or sees to it that the timer is armed for who waits; then lock_ is held. What has been
+/// sent to do that (L1) had its place already: a thread, which needs nobody, keeps trying.
+limit_state::beginning limit_state::begin(std::int64_t n, const context* until, bool was_sent) {
   for (;;) {
     std::unique_lock lock(lock_);
     const time_ns now = own_now();
     const bool first = waiters_.empty();
     if (first && due(n, now) <= now) {
       take(n, now);
-      return true;
+      return beginning::taken;
     }
     const time_ns at = first ? next_firing(n, now) : next_firing(now);
     if (armed_at_ <= at) {  // L1
       if (first) note_waiting(true, now);
       lock.release();
-      break;
+      return beginning::waits;
     }
     lock.unlock();
-    arm(at);
+    try {
+      arm(at);
+    } catch (...) {
+      if (!was_sent || carrier::current_task() != nullptr || forked()) throw;
+      if (until != nullptr && until->cancelled()) return beginning::done;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
   }
-  wait_node node;
-  node.weight = n;
-  const auto wanted = static_cast<std::size_t>(n);
-  if (wait_in(lock_, waiters_, node, until, {.kind = &kind_, .object = this, .amount = wanted})) {
-    return true;
-  }
-  interruption_point("leave of a limit");
-  leave_early();
-  return false;
 }
 
 bool limit_state::try_acquire(std::int64_t n) {
@@ -156,7 +183,7 @@ bool limit_state::try_acquire(std::int64_t n) {
 }
 
 /// We may have been the large one that the others stood behind.
-void limit_state::leave_early() {
+void limit_state::leave_early() noexcept {
   wake_batch wakes;
   time_ns at = never;
   {
@@ -167,13 +194,40 @@ void limit_state::leave_early() {
     if (armed_at_ <= at) at = never;
   }
   wakes.wake_all();
-  if (at != never) arm(at);
+  if (at == never) return;
+  try {
+    arm(at);
+  } catch (...) {  // NOLINT: somebody else has been sent
+  }
 }
 
 // ---- the timer ----------------------------------------------------------------------------------
 
 /// Sees to it that the timer fires at `at`, of the own time, or earlier.
 void limit_state::arm(time_ns at) {
+  try {
+    put_in_queue(at);
+  } catch (...) {
+    pass_on();
+    throw;
+  }
+}
+
+/// (keeps L1) We could not arm the timer: the front waiter, if there is one, comes to try that
+/// itself, on its own runtime, and finds out why if it cannot. That takes nothing.
+void limit_state::pass_on() noexcept {
+  wake_batch wakes;
+  {
+    const std::lock_guard lock(lock_);
+    const time_ns now = own_now();
+    if (armed_at_ <= next_firing(now)) return;
+    if (wait_node* n = waiters_.claim_front()) wakes.add(*n);  // its `ok` stays false
+    if (waiters_.empty()) note_waiting(false, now);
+  }
+  wakes.wake_all();
+}
+
+void limit_state::put_in_queue(time_ns at) {
   runtime_core* rt = &runtime_core::current();
   rt->check_fork();
   rt->need_carrier();
@@ -235,7 +289,7 @@ void limit_state::finish() noexcept {
   }
   try {
     arm(never);
-  } catch (...) {  // NOLINT: no thread or no memory: whoever comes next tries again
+  } catch (...) {  // NOLINT: no thread or no memory: somebody else has been sent
   }
 }
 
