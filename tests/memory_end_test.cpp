@@ -133,4 +133,26 @@ TEST_F(memory_end_test, who_leaves_a_limit_without_memory_forgets_nobody) {
   last.join();
 }
 
+// ---- starts -------------------------------------------------------------------------------------
+
+TEST_F(memory_end_test, a_carrier_that_got_no_memory_is_tried_again_at_once) {
+  bool refused = true;
+  for (int n = 0; refused; ++n) {
+    ASSERT_LT(n, 50);
+    runtime rt{{.carriers = 1}};
+    std::atomic<int> ran{0};
+    refused = false;
+    allocations_left = n;
+    try {
+      rt.go([&] { ++ran; });
+    } catch (const std::bad_alloc&) {
+      refused = true;
+    }
+    allocations_left = -1;
+    if (refused) rt.go([&] { ++ran; });
+    EXPECT_TRUE(rt.shutdown());
+    EXPECT_EQ(ran, 1);
+  }
+}
+
 }  // namespace

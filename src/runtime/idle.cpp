@@ -297,7 +297,7 @@ void runtime_core::arm_watch() {
     }
   }
   task_chain none;
-  if (start_carrier(none) != nullptr) return;
+  if (start_carrier(none) == start_result::started) return;
   settle(none);
   ask_monitor();
 }
@@ -374,7 +374,7 @@ bool runtime_core::give_to_idle(task_chain& tasks, carrier* preferred, carrier* 
     }
     preferred = nullptr;  // it has just lost its thread: another
   }
-  return start_carrier(tasks) != nullptr;
+  return start_carrier(tasks) == start_result::started;
 }
 
 }  // namespace weir::detail

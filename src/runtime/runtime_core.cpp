@@ -137,18 +137,19 @@ void runtime_core::uncount_from_outside() noexcept {
 void runtime_core::need_carrier() {
   if (const carrier* c = carrier::current(); c != nullptr && &c->rt == this) return;
   while (first_attached() == nullptr && !stopping()) {  // (a lent thread's may leave meanwhile)
-    if (try_to_start_carrier()) continue;
+    const start_result how = try_to_start_carrier();
+    if (how == start_result::no_memory) throw std::bad_alloc();
+    if (how != start_result::no_thread) continue;
     throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                             "weir: cannot start a carrier thread");
   }
 }
 
-/// False if there is no thread to be had.
-bool runtime_core::try_to_start_carrier() noexcept {
+runtime_core::start_result runtime_core::try_to_start_carrier() noexcept {
   task_chain none;
-  if (start_carrier(none) != nullptr) return true;
-  settle(none);
-  return !lacks_threads();
+  const start_result how = start_carrier(none);
+  if (how != start_result::started) settle(none);
+  return how;
 }
 
 void runtime_core::start(task* t) {
@@ -203,11 +204,12 @@ void runtime_core::settle(task_chain tasks) noexcept {
   while (tasks.count > 0) {
     if (carrier* any = first_attached(); any != nullptr && any->post(tasks)) return;
     // Those that there were have left: lent threads.
-    if (start_carrier(tasks) != nullptr) return;
+    const start_result how = start_carrier(tasks);
+    if (how == start_result::started) return;
     const std::lock_guard lock(m_);
     // Ordering: relaxed; stop() sets it under m_.
     if (stop_.load(std::memory_order_relaxed)) return;  // abandoned
-    if (attached_ != 0 || !lacks_threads()) continue;
+    if (attached_ != 0 || !failed(how)) continue;
     stranded_.push_back(std::exchange(tasks, {}));  // for the next carrier that there is,
     (void)monitor::instance().rouse();              // which the monitor tries to start
   }
@@ -220,7 +222,7 @@ bool runtime_core::keep_going() noexcept {
     const bool wanted = stranded_.count > 0 || timers->next_due() != never;
     if (attached_ != 0 || !wanted) return true;
   }
-  return try_to_start_carrier();
+  return !failed(try_to_start_carrier());
 }
 
 void runtime_core::inject_all(task_chain tasks) {
@@ -296,42 +298,53 @@ void runtime_core::thread_main(carrier* c) noexcept {
   }
 }
 
-bool runtime_core::start_thread(carrier& c) noexcept {
+runtime_core::start_result runtime_core::start_thread(carrier& c) noexcept {
+  constexpr time_ns patience = 10'000'000;
   try {
     const std::lock_guard lock(m_);
     // Ordering: relaxed; stop() sets it under m_. After that join() may have come, and nobody would
     // join this thread.
-    if (stop_.load(std::memory_order_relaxed)) return false;
-    if (take_from_bench(c)) return true;
+    if (stop_.load(std::memory_order_relaxed)) return start_result::not_wanted;
+    if (take_from_bench(c)) return start_result::started;
     threads_.emplace_back([self = shared_from_this(), &c] { self->thread_main(&c); });
-    return true;
+    return start_result::started;
+  } catch (const std::bad_alloc&) {
+    return start_result::no_memory;
   } catch (...) {
-    return false;  // no thread to be had: those that there are go on
+    // Ordering: relaxed; a hint that saves attempts that would fail again.
+    no_threads_until_.store(steady_now() + patience, std::memory_order_relaxed);
+    return start_result::no_thread;  // those that there are go on
   }
 }
 
-carrier* runtime_core::start_carrier(task_chain& tasks) noexcept {
-  constexpr time_ns patience = 10'000'000;
-  if (lacks_threads()) return nullptr;
+runtime_core::start_result runtime_core::start_carrier(task_chain& tasks) noexcept {
+  if (lacks_threads()) return start_result::no_thread;
+  carrier* c = nullptr;
   try {
-    carrier* const c = reserve_carrier(false);
-    if (c == nullptr) return nullptr;
-    if (tasks.count > 0) (void)c->post(tasks);  // just attached, so it takes them
-    if (start_thread(*c)) {
-      tasks = {};
-      return c;
-    }
-    tasks = release_carrier(*c);  // perhaps with mail of others
-    if (stopping()) tell_callers_if_over();
-  } catch (...) {  // no memory: those that there are go on
+    c = reserve_carrier(false);
+  } catch (...) {
+    return start_result::no_memory;
   }
-  // Ordering: relaxed; a hint that saves attempts that would fail again.
-  no_threads_until_.store(steady_now() + patience, std::memory_order_relaxed);
-  return nullptr;
+  if (c == nullptr) return start_result::not_wanted;
+  if (tasks.count > 0) (void)c->post(tasks);  // just attached, so it takes them
+  const start_result how = start_thread(*c);
+  if (how == start_result::started) {
+    tasks = {};
+    return how;
+  }
+  tasks = release_carrier(*c);  // perhaps with mail of others
+  if (stopping()) tell_callers_if_over();
+  return how;
 }
 
 void runtime_core::direct(task* first, const std::atomic<bool>& over) {
-  carrier* c = reserve_carrier(true);
+  carrier* c = nullptr;
+  try {
+    c = reserve_carrier(true);
+  } catch (...) {
+    discard(first);
+    throw;
+  }
   c->started += 1;
   (void)c->post(first);
   c->serve(&over);

@@ -202,8 +202,13 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   /// Takes c from its thread, which has served; gives what was left in its inbox and lane. In one
   /// step: whoever finds that it takes no mail any more finds that there may be another carrier.
   [[nodiscard]] task_chain release_carrier(carrier& c) noexcept;
-  /// Starts the thread of a reserved carrier, which has mail already; false if the system has none.
-  [[nodiscard]] bool start_thread(carrier& c) noexcept;
+  /// How the start of a carrier went. (not_wanted: there may not be one more, or it has stopped.)
+  enum class start_result : std::uint8_t { started, not_wanted, no_thread, no_memory };
+  [[nodiscard]] static bool failed(start_result r) noexcept {
+    return r == start_result::no_thread || r == start_result::no_memory;
+  }
+  /// Starts the thread of a reserved carrier, which has mail already.
+  [[nodiscard]] start_result start_thread(carrier& c) noexcept;
   void thread_main(carrier* c) noexcept;
   [[nodiscard]] carrier* wait_on_bench() noexcept;  // null: the runtime stops
   [[nodiscard]] bool take_from_bench(carrier& c);   // m_ is held
@@ -213,14 +218,14 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void ask_monitor() noexcept;
   [[nodiscard]] bool any_active() const noexcept;
   [[nodiscard]] look_again look_at(carrier& c, time_ns now);
-  /// One more, with these tasks. Null if there may not, or cannot, be one: then `tasks` is what is
-  /// to be placed by the caller, which may be less, or more, than before.
-  [[nodiscard]] carrier* start_carrier(task_chain& tasks) noexcept;
-  [[nodiscard]] bool try_to_start_carrier() noexcept;
+  /// One more, with these tasks. If there may not, or cannot, be one, `tasks` is what is to be
+  /// placed by the caller, which may be less, or more, than before.
+  [[nodiscard]] start_result start_carrier(task_chain& tasks) noexcept;
+  [[nodiscard]] start_result try_to_start_carrier() noexcept;
   void inject_all(task_chain tasks);
   /// Tasks at rest go to any carrier, or wait for one.
   void settle(task_chain tasks) noexcept;
-  /// The system has had no thread, or memory, for a carrier a moment ago.
+  /// The system has had no thread for a carrier a moment ago.
   [[nodiscard]] bool lacks_threads() const noexcept {
     // Ordering: relaxed; a hint that saves attempts that would fail again.
     return no_threads_until_.load(std::memory_order_relaxed) > steady_now();
