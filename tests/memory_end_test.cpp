@@ -15,6 +15,23 @@ using namespace weir;
 
 using memory_end_test = refusing;
 
+/// f(), of which the n-th allocation on this thread fails; for n = 0, 1, … until none does. What
+/// it throws then has to be std::bad_alloc.
+template <class F>
+void at_each_allocation(F f) {
+  bool refused = true;
+  for (int n = 0; refused; ++n) {
+    ASSERT_LT(n, 1000);
+    allocations_left = n;
+    try {
+      f();
+    } catch (const std::bad_alloc&) {  // NOLINT: that is what it is for
+    }
+    refused = allocations_left < 0;
+    allocations_left = -1;
+  }
+}
+
 /// As long as it lives, this thread gets no memory.
 class famine {
  public:
@@ -153,6 +170,26 @@ TEST_F(memory_end_test, a_carrier_that_got_no_memory_is_tried_again_at_once) {
     EXPECT_TRUE(rt.shutdown());
     EXPECT_EQ(ran, 1);
   }
+}
+
+TEST_F(memory_end_test, an_exploration_goes_on_or_says_that_it_cannot) {
+  at_each_allocation([] {
+    try {
+      weir::explore(explore_options{.seeds = 3, .quiet = true}, [] {
+        const mutex m;
+        const wait_group all;
+        for (int i = 0; i < 2; ++i) {
+          all.go([&] {
+            const std::lock_guard lock(m);
+            weir::yield();
+          });
+        }
+        all.wait();
+      });
+    } catch (const schedule_failure& e) {  // the body itself got none
+      EXPECT_NE(std::string(e.what()).find("bad_alloc"), std::string::npos) << e.what();
+    }
+  });
 }
 
 }  // namespace

@@ -122,7 +122,8 @@ thunk body_thunk(F&) {
 
 /// Runs body under options.seeds schedules. Throws schedule_failure for the first that fails, and
 /// std::invalid_argument for a WEIR_REPLAY that is none. Called from a task, that task waits; in a
-/// body that is being explored it throws std::logic_error. What the verdict throws comes out.
+/// body that is being explored it throws std::logic_error. What the verdict throws comes out, and
+/// std::bad_alloc where there is no memory to go on.
 template <std::invocable F>
 exploration explore(const explore_options& options, F body) {
   detail::check_callable(body, "explore");

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -59,7 +60,8 @@ struct run_limits {
   const std::function<std::string()>& verdict;
 };
 
-/// Takes a plan's decisions and writes them down.
+/// Takes a plan's decisions and writes them down. It is asked in the middle of operations, out of
+/// which nothing may be thrown: without memory to write, the run is over.
 class recorder final : public director {
  public:
   recorder(plan& p, const run_limits& limits, run_record& record, bool with_story)
@@ -70,20 +72,22 @@ class recorder final : public director {
     const bool time = time_may_pass && limits_.time_may_pass;
     const auto n = static_cast<std::uint32_t>(1 + others + (time ? 1 : 0));
     const std::uint32_t chosen = decide(decision_kind::interrupt, n);
-    if (chosen != 0 && with_story_) {
-      tell() << name_of(running) << " is stopped before: " << before;
-      if (chosen > others) record_.story += "; time passes";
-    }
+    if (chosen == 0) return 0;
+    tell([&](std::ostream& out) {
+      out << name_of(running) << " is stopped before: " << before;
+      if (chosen > others) out << "; time passes";
+    });
     return chosen;
   }
   std::size_t next(std::size_t ready) override {
     const std::uint32_t chosen = decide(decision_kind::next, static_cast<std::uint32_t>(ready));
-    if (chosen != 0) tell() << "before its turn";
+    if (chosen != 0) tell([](std::ostream& out) { out << "before its turn"; });
     return chosen;
   }
   std::uint32_t draw(std::uint32_t n) override {
     const std::uint32_t chosen = decide(decision_kind::draw, n);
-    if (chosen != 0) tell() << "a random choice is " << chosen << " of " << n;
+    if (chosen == 0) return 0;
+    tell([&](std::ostream& out) { out << "a random choice is " << chosen << " of " << n; });
     return chosen;
   }
   void yielded() override {
@@ -91,12 +95,15 @@ class recorder final : public director {
   }
   void switched_to(const task& next) override {
     mix(next.id);
-    if (with_story_) record_.story += "; " + name_of(next) + " runs";
+    if (!with_story_) return;
+    write([&] { record_.story += "; " + name_of(next) + " runs"; });
   }
   void escaped(const task& from) noexcept override {
     if (record_.failed()) return;
-    record_.failure = "an exception left " + name_of(from) + ": " + current_exception_text();
     record_.cause = std::current_exception();
+    write([&] {
+      record_.failure = "an exception left " + name_of(from) + ": " + current_exception_text();
+    });
     end();
   }
   void nothing_left() override { end(); }
@@ -105,30 +112,29 @@ class recorder final : public director {
     return over_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] const std::atomic<bool>& over_flag() const noexcept { return over_; }
+  /// There was no memory to write down what happened.
+  [[nodiscard]] bool has_lost_something() const noexcept { return lost_; }
 
  private:
-  /// Writes to the story; lost without one.
-  class teller {
-   public:
-    explicit teller(std::string* story) : story_(story) {}
-    ~teller() {
-      if (story_ != nullptr) *story_ += out_.str();
+  template <class F>
+  void write(F f) noexcept {
+    try {
+      f();
+    } catch (...) {
+      lost_ = true;
+      end();
     }
-    template <class T>
-    teller& operator<<(const T& v) {
-      if (story_ != nullptr) out_ << v;
-      return *this;
-    }
-
-   private:
-    std::string* story_;
-    std::ostringstream out_;
-  };
-  teller tell() {
-    if (with_story_) {
-      record_.story += "\n    step " + std::to_string(record_.decisions.size() - 1) + ": ";
-    }
-    return teller(with_story_ ? &record_.story : nullptr);
+  }
+  /// Adds to the story what `f` writes about the last decision.
+  template <class F>
+  void tell(F f) noexcept {
+    if (!with_story_) return;
+    write([&] {
+      std::ostringstream out;
+      out << "\n    step " << record_.decisions.size() - 1 << ": ";
+      f(out);
+      record_.story += out.str();
+    });
   }
   static std::string name_of(const task& t) { return describe_task(t); }
 
@@ -142,14 +148,17 @@ class recorder final : public director {
     }
     // One that the plan does not leave open counts as a step, too: all plans number them alike.
     const std::uint32_t chosen = n <= 1 ? 0 : plan_.choose(step, kind, n);
-    record_.decisions.push_back({kind, std::max(n, 1U), chosen});
+    write([&] { record_.decisions.push_back({kind, std::max(n, 1U), chosen}); });
+    if (lost_) return 0;
     mix(chosen);
     return chosen;
   }
   void give_up(std::uint64_t after, const char* what) {
     if (!record_.failed()) {
-      record_.failure = "no end after " + std::to_string(after) + ' ' + what +
-                        ": tasks keep each other busy for nothing";
+      write([&] {
+        record_.failure = "no end after " + std::to_string(after) + ' ' + what +
+                          ": tasks keep each other busy for nothing";
+      });
     }
     end();
   }
@@ -166,6 +175,7 @@ class recorder final : public director {
   run_record& record_;
   const bool with_story_;
   std::uint64_t yields_ = 0;
+  bool lost_ = false;
   std::atomic<bool> over_{false};
 };
 
@@ -215,6 +225,7 @@ run_record run_once(plan& p, const run_limits& limits, thunk body, void* argumen
     returned = true;
   };
   core->direct(core->new_task("body", body_ops_of<decltype(first)>, &first), director.over_flag());
+  if (director.has_lost_something()) throw std::bad_alloc();
   judge(*core, returned, limits, record);
   if (limits.verdict) {
     if (std::string text = limits.verdict(); !text.empty() && !record.failed()) {

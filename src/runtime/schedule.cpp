@@ -57,7 +57,7 @@ schedule schedule::parse(std::string_view text) {
 
 // ---- random -------------------------------------------------------------------------------------
 
-random_plan::random_plan(std::uint64_t seed) noexcept {
+random_plan::random_plan(std::uint64_t seed) {
   random_.seed(seed);
   if (random_.below(3) == 0) {
     // A few places, in a run whose length we do not know: any power of two may be right.

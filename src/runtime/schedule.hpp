@@ -55,7 +55,7 @@ class plan {
 /// al., "A randomized scheduler with probabilistic guarantees of finding bugs", 2010).
 class random_plan final : public plan {
  public:
-  explicit random_plan(std::uint64_t seed) noexcept;
+  explicit random_plan(std::uint64_t seed);
   std::uint32_t choose(std::uint64_t step, decision_kind kind, std::uint32_t n) override;
 
  private:
