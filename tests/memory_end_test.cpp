@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "refusal.hpp"
+#include "weir/pool_coroutine.hpp"
 #include "weir/testing.hpp"
 
 namespace {
@@ -190,6 +191,36 @@ TEST_F(memory_end_test, an_exploration_goes_on_or_says_that_it_cannot) {
       EXPECT_NE(std::string(e.what()).find("bad_alloc"), std::string::npos) << e.what();
     }
   });
+}
+
+// ---- what is moved ------------------------------------------------------------------------------
+
+detached await_without_memory(future<int>& f, bool& refused) {
+  no_memory = true;
+  try {
+    (void)co_await std::move(f);
+  } catch (const std::bad_alloc&) {
+    refused = true;
+  }
+  no_memory = false;
+}
+
+TEST_F(memory_end_test, a_future_that_cannot_be_awaited_is_as_it_was) {
+  const pool p{{.workers = 1}};
+  future<int> f = p.submit([] { return 7; });
+  bool refused = false;
+  await_without_memory(f, refused);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(f.get(), 7);
+}
+
+TEST_F(memory_end_test, a_case_that_cannot_be_made_leaves_the_value_to_its_owner) {
+  const channel<std::unique_ptr<int>> ch{1};
+  auto mine = std::make_unique<int>(5);
+  no_memory = true;
+  EXPECT_THROW(select_case(on_send(ch, std::move(mine))), std::bad_alloc);
+  no_memory = false;
+  EXPECT_NE(mine, nullptr);
 }
 
 }  // namespace

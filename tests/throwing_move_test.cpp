@@ -6,6 +6,7 @@
 
 #include <array>
 #include <map>
+#include <new>
 #include <stdexcept>
 
 namespace {
@@ -114,6 +115,32 @@ WEIR_RULE(throwing_move, every_form_of_receive_does) {
       EXPECT_EQ(got, (std::vector<int>{1, 2})) << "form " << form;
     });
   }
+}
+
+/// A vector of such that grows copies what it has, and then the copy may throw.
+struct dear_copy {
+  static inline std::atomic<bool> refused{false};
+  explicit dear_copy(int n) : value(n) {}
+  dear_copy(const dear_copy& other) : value(other.value) {
+    if (refused) throw std::bad_alloc();
+  }
+  dear_copy(dear_copy&& other) noexcept(false) : value(std::exchange(other.value, -1)) {}  // NOLINT
+  dear_copy& operator=(const dear_copy&) = delete;
+  ~dear_copy() = default;
+  int value;
+};
+
+WEIR_RULE(throwing_move, what_a_vector_that_cannot_grow_was_given_goes_back_whole) {
+  crew_.run([] {
+    const channel<dear_copy> ch{2};
+    for (int i = 1; i <= 2; ++i) ch.send(dear_copy(i));
+    std::vector<dear_copy> out;
+    dear_copy::refused = true;
+    EXPECT_THROW(ch.receive_many(std::back_inserter(out), 2), std::bad_alloc);
+    dear_copy::refused = false;
+    EXPECT_EQ(out.at(0).value, 1);
+    EXPECT_EQ(ch.receive()->value, 2);
+  });
 }
 
 WEIR_RULE(throwing_move, what_is_put_back_goes_to_who_waits) {

@@ -234,7 +234,8 @@ class receiving {
 
   /// Waits for one value, then takes up to `max` that are there, appending to `out` (an output
   /// iterator); into a vector, a deque or an array with one lock for some 64. What `out` throws at
-  /// goes back. Returns how many; 0 when closed and drained, or max is 0.
+  /// goes back, as `out` left it: whole, if that is a vector or a deque without memory. Returns how
+  /// many; 0 when closed and drained, or max is 0.
   template <std::output_iterator<T> Out>
   std::size_t receive_many(Out out, std::size_t max) const {
     return pull_many(std::move(out), max, {});
@@ -311,6 +312,7 @@ class receiving {
   std::size_t deliver(Out& out, std::optional<element_of<T>>& item) const {
     if (!item) return 0;
     try {
+      if constexpr (!std::is_same_v<element_of<T>, T>) make_room(out);
       *out++ = std::move(value_in<T>(*item));
     } catch (...) {
       core()->put_back(*item);

@@ -30,10 +30,11 @@ namespace detail {
 template <class R>
 class future_awaiter {
  public:
-  explicit future_awaiter(future<R> f)
-      : future_(std::move(f)),
-        done_(future_.state().done_channel(false)),
-        transfer_(coroutine_transfer::direction::receive, done_.state(), context()) {}
+  /// If it throws, f is as it was.
+  explicit future_awaiter(future<R>&& f)
+      : done_(f.state().done_channel(false)),
+        transfer_(coroutine_transfer::direction::receive, done_.state(), context()),
+        future_(std::move(f)) {}
   future_awaiter(future_awaiter&&) noexcept = default;
   future_awaiter& operator=(future_awaiter&&) = delete;
   ~future_awaiter() { (void)transfer_.abandon(); }
@@ -48,9 +49,9 @@ class future_awaiter {
   }
 
  private:
-  future<R> future_;
   receiver<std::monostate> done_;
   coroutine_transfer transfer_;
+  future<R> future_;
 };
 
 template <class Always>

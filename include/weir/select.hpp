@@ -143,7 +143,12 @@ class select_case {
   };
   template <class C>
   struct model final : concept_base {
-    explicit model(C c) : item(std::move(c)) {}
+    explicit model(C&& c) : item(std::move(c)) {}
+    /// What c borrows is taken over here, when there is memory for it.
+    template <class Borrowing>
+    explicit model(Borrowing&& c)
+      requires(!std::same_as<Borrowing, C>)
+        : item(std::move(c).kept()) {}
     detail::select_record record() override { return item.record(); }
     void run() override { item.run(); }
     C item;
@@ -152,7 +157,7 @@ class select_case {
   static std::unique_ptr<concept_base> keep(C c) {
     if constexpr (requires { std::move(c).kept(); }) {
       using kept = decltype(std::move(c).kept());
-      return std::make_unique<model<kept>>(std::move(c).kept());
+      return std::make_unique<model<kept>>(std::move(c));
     } else {
       return std::make_unique<model<C>>(std::move(c));
     }

@@ -77,6 +77,20 @@ inline constexpr bool only_keeps<std::back_insert_iterator<std::vector<T, A>>, T
 template <class T, class A>
 inline constexpr bool only_keeps<std::back_insert_iterator<std::deque<T, A>>, T> = true;
 
+/// A vector that has to grow moves from what it is given before it copies what it has, which may
+/// throw: so it grows first.
+template <class Out>
+void make_room(Out& /*out*/) noexcept {}
+template <class T, class A>
+void make_room(std::back_insert_iterator<std::vector<T, A>>& out) {
+  struct access : std::back_insert_iterator<std::vector<T, A>> {
+    using base = std::back_insert_iterator<std::vector<T, A>>;
+    static std::vector<T, A>& vector_of(base& b) { return *(b.*(&access::container)); }
+  };
+  std::vector<T, A>& v = access::vector_of(out);
+  if (v.size() == v.capacity()) v.reserve(std::max<std::size_t>(2 * v.size(), 1));
+}
+
 /// So many elements go through the lock at once: a kilobyte of them, for a task's stack is small.
 template <class T>
 inline constexpr std::size_t most_at_once = std::clamp<std::size_t>(1024 / sizeof(T), 1, 64);
