@@ -78,6 +78,11 @@ TEST_F(memory_end_test, a_runtime_that_ends_cancels_all_deadlines_without_memory
   for (const auto& [ctx, cancel] : all) EXPECT_EQ(ctx.error(), errc::cancelled);
 }
 
+TEST_F(memory_end_test, a_timer_that_gets_no_memory_says_so) {
+  runtime rt{{.carriers = 1}};
+  rt.run([] { at_each_allocation([] { const timer t(1h); }); });
+}
+
 // ---- limits -------------------------------------------------------------------------------------
 
 /// Until n tasks and threads wait for a limit, or have been, of whom `over` are.
@@ -221,6 +226,20 @@ TEST_F(memory_end_test, a_case_that_cannot_be_made_leaves_the_value_to_its_owner
   EXPECT_THROW(select_case(on_send(ch, std::move(mine))), std::bad_alloc);
   no_memory = false;
   EXPECT_NE(mine, nullptr);
+}
+
+TEST_F(memory_end_test, a_channel_names_a_capacity_that_memory_can_not_hold) {
+  const auto make = [](int capacity) {
+    allocations_left = 1;  // its buffer's fails
+    try {
+      const channel<int> ch{capacity};
+    } catch (...) {
+      allocations_left = -1;
+      throw;
+    }
+  };
+  EXPECT_THROW(make(1), std::bad_alloc);
+  EXPECT_THROW(make(1 << 30), std::length_error);
 }
 
 }  // namespace

@@ -380,7 +380,7 @@ class channel : public detail::channel_handle<T>,
   channel() : channel(0) {}
   /// A new channel that holds `capacity` values before a send blocks. Its memory is reserved at
   /// once. Throws std::length_error, naming it, for a capacity that is negative or too large to
-  /// exist.
+  /// exist; std::bad_alloc without memory for a mebibyte or less.
   template <std::integral Int>
     requires(!std::same_as<Int, bool>)
   explicit channel(Int capacity)

@@ -37,6 +37,8 @@ channel_core::channel_core(const element_ops& element, std::size_t capacity)
   if (capacity == 0) return;
   slots = static_cast<std::byte*>(::operator new(capacity* ops.size, std::nothrow));
   if (slots == nullptr) {
+    constexpr std::size_t usual_max = std::size_t{1} << 20U;  // nobody's mistake
+    if (capacity * ops.size <= usual_max) throw std::bad_alloc();
     throw std::length_error("weir::channel: no memory for capacity " + std::to_string(capacity) +
                             " of " + std::to_string(ops.size) + "-byte values.");
   }
