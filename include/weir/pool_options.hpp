@@ -168,11 +168,12 @@ struct pool_options {
   /// The runtime whose tasks the workers are; null: the one that is current at construction.
   weir::runtime* runtime = nullptr;
   /// Called by each worker, with its number from 1, as the first and the last thing it does. An
-  /// exception from the first ends the pool as fail_fast does: there may be no other worker.
+  /// exception from the first ends the pool as fail_fast does: there may be no other worker. One
+  /// from the last is told as a posted job's is.
   std::function<void(int)> on_worker_start = {};
   std::function<void(int)> on_worker_stop = {};
   /// Gets the exception of a posted job, which has no future: from the worker, which waits for it.
-  /// Empty: a line on standard error. stats().failed counts it in any case.
+  /// Empty: a line on standard error. stats().failed counts a job's in any case.
   std::function<void(const std::exception_ptr&)> on_uncaught = {};
   /// The watchdog: a job that has run for longer is reported to on_stuck, once; 0: off.
   std::chrono::nanoseconds stuck_after{0};

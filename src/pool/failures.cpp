@@ -38,7 +38,7 @@ verdict pool_core::judge(job& j, std::exception_ptr error, const context& own) {
     return verdict::cancelled;
   }
   if (!ctx_.cancelled() && wants_retry(j, error)) return verdict::again;
-  if (j.posted) report_uncaught(j, error);
+  if (j.posted) report_uncaught("a posted job", j.name(), error);
   j.last_error = std::move(error);
   return verdict::failed;
 }
@@ -114,14 +114,14 @@ void pool_core::try_again(job& j) {
   after_settling(wakes, rest);
 }
 
-void pool_core::report_uncaught(job& j, const std::exception_ptr& error) noexcept {
+void pool_core::report_uncaught(const char* what, const std::string* name,
+                                const std::exception_ptr& error) noexcept {
   try {
     if (options_.on_uncaught) {
       options_.on_uncaught(error);
       return;
     }
-    const std::string* const name = j.name();
-    const std::string who = "weir: pool \"" + options_.name + "\": a posted job" +
+    const std::string who = "weir: pool \"" + options_.name + "\": " + what +
                             (name != nullptr ? " \"" + *name + "\"" : std::string());
     try {
       std::rethrow_exception(error);
@@ -130,8 +130,8 @@ void pool_core::report_uncaught(job& j, const std::exception_ptr& error) noexcep
     } catch (...) {
       std::fprintf(stderr, "%s threw something that is no std::exception\n", who.c_str());
     }
-  } catch (...) {  // a handler that throws, or no memory to speak with: stats() has counted it
-    std::fputs("weir: pool: a posted job's exception could not be reported\n", stderr);
+  } catch (...) {  // a handler that throws, or no memory to speak with: stats() has counted a job
+    std::fprintf(stderr, "weir: pool: the exception of %s could not be reported\n", what);
   }
 }
 

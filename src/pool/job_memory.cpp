@@ -109,8 +109,10 @@ class magazine_depot {
   std::size_t full_count_ = 0;
 };
 
-magazine_depot& depot() {
-  static auto* const all = new magazine_depot;  // outlives every thread
+/// It outlives every thread, and takes no memory that might not be there.
+magazine_depot& depot() noexcept {
+  alignas(magazine_depot) static std::byte room[sizeof(magazine_depot)];
+  static auto* const all = ::new (static_cast<void*>(room)) magazine_depot;
   return *all;
 }
 

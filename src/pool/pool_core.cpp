@@ -116,7 +116,7 @@ pool_core::todo pool_core::settle_all(wake_batch& wakes) noexcept {
     end_waits(inner_enders_, wakes, false);  // a job that waits for the others runs them
   }
   todo rest;
-  if (watched_ && !watching_ && !at_rest()) {
+  if (watched_ && !watching_ && !watch_is_refused_ && !at_rest()) {
     watching_ = rest.watch = true;
   }
   if (!paused_ && !stopped_ && depth_ > starting_ && workers_ < target_ && may_start(*best())) {
@@ -261,6 +261,7 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   }
   ++submitted_;
   ++operations_;
+  watch_is_refused_ = false;
   check_alive(j, own);
   job_list dropped;
   if (may_wait && options_.when_full == when_full::drop_oldest) dropped = make_room(j);

@@ -238,7 +238,7 @@ class pool_core : public shared_object {
   /// P1: a worker is on its way, and nobody is refused meanwhile.
   [[nodiscard]] bool one_is_enough() const noexcept;
   [[nodiscard]] bool all_ended() const noexcept {
-    return ended_ == last_number_ && registering_ == 0;
+    return ended_ == last_number_ && registering_ == 0 && reporter_ == nullptr;
   }
   void enqueue(job& j) noexcept;
   void unqueue(job& j) noexcept;
@@ -337,7 +337,7 @@ class pool_core : public shared_object {
   void try_later(job& j);
   [[nodiscard]] std::error_code no_next_attempt(const job& j);
   void try_again(job& j);
-  void watch_later();
+  void watch_later() noexcept;
   void adapt() noexcept;
   void begin_to_adapt(worker_count n) noexcept;
   void watch() noexcept;
@@ -347,19 +347,22 @@ class pool_core : public shared_object {
   void cancel_all(std::error_code why);
   [[nodiscard]] bool cancel_next(const std::exception_ptr& error);
   void end_unrun(job& j, std::exception_ptr error);
-  void report_uncaught(job& j, const std::exception_ptr& error) noexcept;
+  void report_uncaught(const char* what, const std::string* name,
+                       const std::exception_ptr& error) noexcept;
   [[nodiscard]] std::int64_t mark_waiting(job_frame* own);
   void unmark_waiting(job_frame* own, std::int64_t count);
   [[nodiscard]] std::string with_cause(const char* where) const;
   [[noreturn]] void throw_ended() const;
   [[nodiscard]] std::list<std::thread> take_threads() noexcept;
+  [[nodiscard]] bool reporter_here() noexcept;
+  void drop_functions() noexcept;
   [[nodiscard]] std::exception_ptr unrun_error(std::error_code why) const noexcept;
   void give_up(job_list& jobs, std::error_code why) const noexcept;
   [[nodiscard]] job_frame* frame_here() const noexcept;
   [[nodiscard]] std::int64_t now() const noexcept;
 
-  const pool_options options_;
-  const make_state make_state_;
+  pool_options options_;
+  make_state make_state_;
   runtime_core& where_;  // whose tasks the workers are; outlives the pool
   // Nothing in the options concerns each job: no tracer, no rate, no timeout.
   const bool plain_runs_ = !options_.tracer && !options_.rate && options_.timeout.count() == 0;
@@ -424,10 +427,13 @@ class pool_core : public shared_object {
   job_list running_;  // outside of a worker's loop
   cost queued_cost_;
   job_list retrying_;
-  wait_list joiners_;    // join()
-  int last_number_ = 0;  // of the workers that were, or are being, started…
-  int ended_ = 0;        // …and of those that have ended
-  int registering_ = 0;  // threads that are not in threads_ yet
+  wait_list joiners_;               // join()
+  int last_number_ = 0;             // of the workers that were, or are being, started…
+  int ended_ = 0;                   // …and of those that have ended
+  int registering_ = 0;             // threads that are not in threads_ yet
+  const void* reporter_ = nullptr;  // the strand that is in on_stuck, by its strand_local()
+  ref<shared_object> watch_timer_;  // its function is watch()
+  bool watch_is_refused_ = false;   // there was no memory for it, and no job has come since
   // With adaptive: since when, by which clocks, and with what, its next sample is measured.
   std::optional<sizing> sizing_;
   std::int64_t most_workers_ = 0;  // that there may be by what was asked for last

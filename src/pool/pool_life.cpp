@@ -11,6 +11,7 @@
 #include "port/stack_memory.hpp"
 #include "runtime/process.hpp"
 #include "runtime/runtime_core.hpp"
+#include "sync/call_later.hpp"
 #include "sync/wait.hpp"
 
 namespace weir::detail {
@@ -22,6 +23,16 @@ namespace {
 
 constexpr wait_kind drain_wait{"wait for pool", "queued"};
 constexpr wait_kind join_wait{"join the workers of pool"};
+
+/// A worker's that has nothing left to do. If there is no thread to wait for it meanwhile, this
+/// carrier does.
+void join_ended(std::thread& t) {
+  try {
+    blocking([&] { t.join(); });
+  } catch (...) {
+    if (t.joinable()) t.join();
+  }
+}
 
 }  // namespace
 
@@ -37,7 +48,8 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
     : options_(std::move(options)),
       make_state_(std::move(make)),
       where_(core_of(options_)),
-      coarse_ages_(!options_.timings && !where_.clock.is_virtual()),
+      coarse_ages_(!options_.timings && !where_.clock.is_virtual() &&
+                   options_.when_full != when_full::drop_oldest),  // which has to know who it is
       may_take_few_(options_.order == start_order::any && plain_runs_ && !options_.timings &&
                     !has_brake() && options_.when_full == when_full::block &&
                     port::has_process_barrier()),
@@ -53,6 +65,7 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
 pool_core::~pool_core() {
   (void)on_parent_done_.stop();
   link_->cut();
+  if (watch_timer_) call_never(*watch_timer_);
   // Some are there still if it ended in one of its own threads, or in a forked child, where they
   // are none, and another may have the name of one.
   for (std::thread& t : take_threads()) {
@@ -245,7 +258,7 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
       result.jobs_.back() = ref<job>::adopt(j);
     }
   } catch (...) {  // no memory: they can not be given back, but whoever waits for them is told
-    cancel_();
+    cancel_(std::move(cause));
     give_up(jobs, errc::cancelled);
     throw;
   }
@@ -264,6 +277,12 @@ bool pool_core::has_lost_its_workers() noexcept {
   return true;
 }
 
+/// Are we in its on_stuck? That one the end of the pool would otherwise wait for.
+bool pool_core::reporter_here() noexcept {
+  const std::lock_guard lock(lock_);
+  return reporter_ == &strand_local();
+}
+
 /// All that are not joined or detached. The lock is held, or nobody else is left.
 std::list<std::thread> pool_core::take_threads() noexcept {
   std::list<std::thread> threads;
@@ -273,7 +292,7 @@ std::list<std::thread> pool_core::take_threads() noexcept {
 }
 
 void pool_core::join() {
-  const bool inside = frame_here() != nullptr;
+  const bool inside = frame_here() != nullptr || reporter_here();
   std::list<std::thread> threads;
   lock_.lock();
   if (inside || all_ended()) {
@@ -289,9 +308,22 @@ void pool_core::join() {
     if (inside) {
       t.detach();  // this job's own worker is among them; it ends by itself
     } else {
-      blocking([&] { t.join(); });
+      join_ended(t);
     }
   }
+  if (!inside) drop_functions();
+}
+
+/// All that is the user's and may end things of his. A worker's task that is all but over, or a
+/// timer, may hold this pool for a moment longer than he does. Nobody calls them any more.
+void pool_core::drop_functions() noexcept {
+  make_state_ = nullptr;
+  options_.retry.retry_if = nullptr;
+  options_.on_worker_start = nullptr;
+  options_.on_worker_stop = nullptr;
+  options_.on_uncaught = nullptr;
+  options_.on_stuck = nullptr;
+  options_.tracer = nullptr;
 }
 
 void pool_core::resize(worker_count n) {

@@ -189,9 +189,9 @@ struct chrome_trace::state {
 
   /// Which of the names; the last of all possible ones if there is no memory for another.
   std::uint16_t pool_of(std::string_view name) noexcept try {
-    const auto found = std::find(pools.begin(), pools.end(), name);
-    if (found == pools.end() && pools.size() < 0xFFFF) pools.emplace_back(name);
-    return static_cast<std::uint16_t>(found - pools.begin());
+    const auto at = std::find(pools.begin(), pools.end(), name) - pools.begin();
+    if (at == std::ssize(pools) && at < 0xFFFF) pools.emplace_back(name);
+    return static_cast<std::uint16_t>(at);
   } catch (...) {
     return 0xFFFF;
   }

@@ -36,7 +36,8 @@ bool pool_core::short_of_memory() const {
          (brake.max_pressure > 0 && port::memory_pressure("") > brake.max_pressure);
 }
 
-void pool_core::watch_later() {
+/// One at a time: who sets watching_ calls this, or is watch() itself.
+void pool_core::watch_later() noexcept {
   bool often = has_brake();
   {
     const std::lock_guard lock(lock_);
@@ -47,12 +48,17 @@ void pool_core::watch_later() {
     period = std::min(period, std::max<std::chrono::nanoseconds>(options_.stuck_after / 4, 1ms));
   }
   try {
-    call_later(where_, period, [link = link_] {
+    if (watch_timer_) {
+      call_again(*watch_timer_, where_, period);
+      return;
+    }
+    watch_timer_ = call_later(where_, period, [link = link_] {
       if (const ref<pool_core> core = link->core()) core->watch();
     });
-  } catch (...) {  // no memory for a timer: the next job tries again
+  } catch (...) {  // no memory for a timer: the next job that comes tries again
     const std::lock_guard all(*this);
     watching_ = false;
+    watch_is_refused_ = true;
   }
 }
 
@@ -63,15 +69,23 @@ void pool_core::watch() noexcept try {
   {
     const std::lock_guard all(*this);
     const std::chrono::nanoseconds limit = options_.stuck_after;
-    for_each_running([&](job& j) {
-      const std::chrono::nanoseconds age(now() - j.since);
-      if (limit.count() == 0 || age < limit || j.reported) return;
-      stuck.push_back({j.name() != nullptr ? *j.name() : std::string("job"), age});
-      j.reported = true;
+    const std::int64_t at = now();
+    const auto is_stuck = [&](const job& j) {
+      return limit.count() > 0 && at - j.since >= limit.count() && !j.reported;
+    };
+    for_each_running([&](const job& j) {
+      if (!is_stuck(j)) return;
+      stuck.push_back({j.name() != nullptr ? *j.name() : std::string("job"),
+                       std::chrono::nanoseconds(at - j.since)});
     });
+    // Only now that there was memory for all of them.
+    for_each_running([&](job& j) { j.reported = j.reported || is_stuck(j); });
+    if (!stuck.empty()) reporter_ = &strand_local();
   }
   for (const stuck_job& s : stuck) report_stuck(s.name, s.age);
   lock();
+  reporter_ = nullptr;
+  if (all_ended()) wake_list(joiners_, wakes);
   held_ = hold;
   watching_ = false;
   adapt();

@@ -32,6 +32,16 @@ void pin_thread(const std::vector<int>& cpus, int number) {
   }
 }
 
+/// Takes a function back from its context at the end of the scope, however that is left.
+struct registration {
+  explicit registration(after_func_handle h) : handle(std::move(h)) {}
+  ~registration() { (void)handle.stop(); }
+  registration(const registration&) = delete;
+  registration& operator=(const registration&) = delete;
+
+  after_func_handle handle;
+};
+
 }  // namespace
 
 job_frame* pool_core::frame_here() const noexcept {
@@ -132,15 +142,12 @@ void pool_core::be_worker(int number) {
 
 /// From the first hook to the last.
 void pool_core::work(pool_worker& me, std::exception_ptr failure) {
-  const auto call = [&](const std::function<void(int)>& hook) {
-    try {
-      if (!failure && hook) hook(me.number);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    if (failure) fail_all(failure);
-  };
-  call(options_.on_worker_start);
+  try {
+    if (!failure && options_.on_worker_start) options_.on_worker_start(me.number);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) fail_all(failure);
   {
     const std::lock_guard lock(lock_);
     me.next = std::exchange(crew_, &me);
@@ -150,7 +157,11 @@ void pool_core::work(pool_worker& me, std::exception_ptr failure) {
   for (job* j = nullptr; (j = next_job(me, j, v, std::exchange(first, false))) != nullptr;) {
     v = run(*j, &me);
   }
-  if (!failure) call(options_.on_worker_stop);
+  try {
+    if (!failure && options_.on_worker_stop) options_.on_worker_stop(me.number);
+  } catch (...) {  // there may be others, and jobs
+    report_uncaught("on_worker_stop", nullptr, std::current_exception());
+  }
 }
 
 /// Hands in the finished job, if any, and waits for the next; null: this worker is to end, and has
@@ -367,10 +378,10 @@ void pool_core::run_here(job& j, job_frame* own) {
     return;
   }
   // Each level of recursion is a level of this stack: go on on a new one.
-  const wait_group done;
+  std::optional<wait_group> done;
   auto* const frames = static_cast<job_frame*>(strand_local());
   try {
-    done.go([&] {
+    done.emplace().go([&] {
       strand_local() = frames;
       run_and_hand_in(j, worker);
       strand_local() = nullptr;
@@ -379,7 +390,7 @@ void pool_core::run_here(job& j, job_frame* own) {
     run_and_hand_in(j, worker);  // no new stack can be had: on what is left of this one
     return;
   }
-  done.wait();
+  done->wait();
 }
 
 void pool_core::run_and_hand_in(job& j, pool_worker* worker) {
@@ -489,16 +500,12 @@ verdict pool_core::run_attempt(job& j, job_frame& frame) {
   const context& parent = given != nullptr ? *given : ctx_;
   const auto own = with_cancel(parent);
   // A context has one parent: what stop() does to ours, it does to this one by hand.
-  const after_func_handle stopped = given == nullptr
-                                        ? after_func_handle()
-                                        : after_func(ctx_, [cancel = own.cancel] { cancel(); });
-  if (!options_.rate.acquire(own.ctx)) {
-    (void)stopped.stop();
-    return judge_unstarted(j, own.ctx);
-  }
+  const registration stopped(given == nullptr
+                                 ? after_func_handle()
+                                 : after_func(ctx_, [cancel = own.cancel] { cancel(); }));
+  if (!options_.rate.acquire(own.ctx)) return judge_unstarted(j, own.ctx);
   const auto timed = timeout.count() > 0 ? with_timeout(own.ctx, timeout) : own;
   const auto error = j.attempt(timed.ctx, frame.worker->state.get());
-  (void)stopped.stop();
   return judge(j, error, timed.ctx);
 }
 

@@ -16,6 +16,8 @@ class runtime_core;
 /// itself ends, f is dropped. Throws what after_func() does. The result is for call_never().
 ref<shared_object> call_later(runtime_core& rt, std::chrono::nanoseconds d,
                               std::function<void()> f);
+/// Once more, `d` from now: for who has the only timer; its function has been called, or is being.
+void call_again(shared_object& timer, runtime_core& rt, std::chrono::nanoseconds d);
 /// Drops the function, if it has not been called and is not about to be.
 void call_never(shared_object& timer) noexcept;
 

@@ -149,6 +149,10 @@ ref<shared_object> call_later(runtime_core& rt, std::chrono::nanoseconds d,
   return timer;
 }
 
+void call_again(shared_object& timer, runtime_core& rt, std::chrono::nanoseconds d) {
+  static_cast<timer_state&>(timer).restart(d, {}, rt);
+}
+
 void call_never(shared_object& timer) noexcept { (void)static_cast<timer_state&>(timer).stop(); }
 
 }  // namespace weir::detail

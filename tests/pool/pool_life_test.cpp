@@ -265,6 +265,42 @@ WEIR_RULE(pool_life_test, a_start_hook_that_throws_ends_the_pool) {
   EXPECT_THROW(std::rethrow_exception(p.ctx().cause()), std::runtime_error);
 }
 
+WEIR_RULE(pool_life_test, a_stop_hook_that_throws_is_told_and_ends_nothing) {
+  std::atomic<int> told{0};
+  crew_.run([&] {
+    const pool p{{.workers = 2,
+                  .queue = 9,
+                  .on_worker_stop = [](int) { throw std::runtime_error("hook"); },
+                  .on_uncaught = [&](const std::exception_ptr&) { ++told; }}};
+    const holdup h;
+    h.hold(p, 2);
+    p.resize(1);
+    h.release();
+    until([&] { return told == 1; });
+    EXPECT_EQ(p.submit([] { return 1; }).get(), 1);
+  });
+  EXPECT_EQ(told, 2);
+}
+
+WEIR_RULE(pool_life_test, what_its_functions_hold_has_ended_with_the_pool) {
+  struct note {
+    explicit note(std::atomic<int>& n) noexcept : alive(&n) { ++n; }
+    note(const note& other) noexcept : note(*other.alive) {}
+    note& operator=(const note&) = delete;
+    ~note() { --*alive; }
+    std::atomic<int>* alive;
+  };
+  for (int round = 0; round < turns(1000); ++round) {
+    std::atomic<int> alive{0};
+    crew_.run([&] {
+      const pool<int> p{{.workers = 2, .queue = 4, .on_worker_stop = [held = note(alive)](int) {}},
+                        [held = note(alive)] { return 1; }};
+      for (int i = 0; i < 3; ++i) p.post([](int&) {});
+    });
+    ASSERT_EQ(alive, 0);
+  }
+}
+
 struct counted_state {
   static inline std::atomic<int> alive{0};
   counted_state() { ++alive; }

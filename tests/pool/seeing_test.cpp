@@ -183,6 +183,20 @@ WEIR_RULE(tracing_test, a_trace_keeps_the_last_attempts_and_counts_those_it_forg
   });
 }
 
+TEST(chrome_trace_test, each_attempt_is_its_own_pools) {
+  const auto trace = std::make_shared<chrome_trace>();
+  for (int i = 0; i < 5; ++i) {
+    const pool p{{.workers = 1, .name = "mill of number " + std::to_string(i), .tracer = trace}};
+    p.submit([] {}).get();
+  }
+  std::ostringstream out;
+  trace->write(out);
+  for (int i = 0; i < 5; ++i) {
+    const std::string name = "mill of number " + std::to_string(i) + " 1";
+    EXPECT_NE(out.str().find(name), std::string::npos) << name;
+  }
+}
+
 TEST(chrome_trace_test, it_is_json_whatever_the_names) {
   const auto trace = std::make_shared<chrome_trace>();
   {
