@@ -5,9 +5,11 @@
 //
 //   weir::detached answer(const weir::pool<>& p, weir::channel<int> out) {
 //     co_await p.schedule();                                // from here on a job of the pool
-//     const int parsed = parse(read_all());
-//     out.send(co_await p.submit([=] { return score(parsed); }));
+//     auto job = p.submit([text = read_all()] { return score(text); });
+//     out.send(co_await std::move(job));
 //   }
+//
+// (Not in one expression: g++ 12 miscompiles lambdas in those, see coroutine.hpp.)
 //
 // A scheduled coroutine counts as one job, from there to where it next suspends or ends; it waits
 // for its turn like any other, and what .when_full says holds for it. If its job is dropped or
@@ -67,7 +69,8 @@ struct pool_schedule {
 
 }  // namespace detail
 
-/// `co_await p.submit(f)`, or `co_await std::move(f)`: the job's result, or its exception.
+/// `co_await p.submit(f)`, or `co_await std::move(future)`: the job's result, or its exception.
+/// What f captures, if it is a lambda, g++ 12 wants made before: see coroutine.hpp.
 template <class R>
 [[nodiscard]] detail::future_awaiter<R> operator co_await(future<R>&& f) {
   return detail::future_awaiter<R>(std::move(f));

@@ -167,16 +167,22 @@ bool pool_core::admit_watched(ref<job>& given, const context* until, bool may_wa
     });
   }
   try {
-    if (!let_in(given, until, may_wait)) {
-      mine->forget();
-      return false;
+    if (let_in(given, until, may_wait)) {
+      if (own.cancelled()) cancel_queued(*mine, own.error());  // it was told before it was queued
+      return true;
     }
   } catch (...) {
-    mine->forget();
+    turn_away(*mine);
     throw;
   }
-  if (own.cancelled()) cancel_queued(*mine, own.error());  // it was told before it was queued
-  return true;
+  turn_away(*mine);
+  return false;
+}
+
+/// It was not taken. Its context, which may be about to tell us, holds no more than its memory.
+void pool_core::turn_away(job& j) noexcept {
+  j.forget();
+  j.drop_function();
 }
 
 bool pool_core::let_in(ref<job>& given, const context* until, bool may_wait) {

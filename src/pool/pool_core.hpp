@@ -283,6 +283,7 @@ class pool_core : public shared_object {
   void refuse_waiting(wake_batch& wakes, refusal why) noexcept;
   [[nodiscard]] bool wait_for_end(wait_list& list, const context* until, bool& ended);
   [[nodiscard]] pool_stats stats_locked() noexcept;
+  static void turn_away(job& j) noexcept;
   bool admit_watched(ref<job>& given, const context* until, bool may_wait);
   bool let_in(ref<job>& given, const context* until, bool may_wait);
   [[nodiscard]] bool come_in(ref<job>& given) noexcept;
@@ -372,7 +373,7 @@ class pool_core : public shared_object {
   const context ctx_;
   const cancel_func cancel_;
   const std::shared_ptr<weak_link> link_;
-  after_func_handle on_parent_done_;
+  after_func_handle on_done_;
 
   alignas(64) job_inbox inbox_;
   // In the order of use, not of ideas. First what each job changes, in one cache line, which

@@ -38,8 +38,8 @@ void join_ended(std::thread& t) {
 
 pool_core::pool_core(const context& parent, pool_options options, make_state make)
     : pool_core(with_cancel(parent), checked(std::move(options)), std::move(make)) {
-  if (parent.done_core() == nullptr) return;
-  on_parent_done_ = after_func(ctx_, [link = link_] {
+  if (parent.done_core() == nullptr && options_.on_error != on_error::fail_fast) return;
+  on_done_ = after_func(ctx_, [link = link_] {
     if (const ref<pool_core> core = link->core()) core->cancel_all(core->ctx_.error());
   });
 }
@@ -63,7 +63,7 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
 }
 
 pool_core::~pool_core() {
-  (void)on_parent_done_.stop();
+  (void)on_done_.stop();
   link_->cut();
   if (watch_timer_) call_never(*watch_timer_);
   // Some are there still if it ended in one of its own threads, or in a forked child, where they

@@ -465,7 +465,9 @@ verdict pool_core::run(job& j, pool_worker* worker) {
 /// In the job's frame still, for what is ended here may wait for this pool.
 [[gnu::noinline]] void pool_core::after_trouble(job& j, verdict v) {
   if (v != verdict::again) j.drop_function();
-  if (v == verdict::failed && options_.on_error == on_error::fail_fast) fail_all(j.last_error);
+  // What is queued is ended in a task of its own (on_done_): what that holds may wait for this job,
+  // which is over for others only when it has been handed in.
+  if (v == verdict::failed && options_.on_error == on_error::fail_fast) cancel_(j.last_error);
 }
 
 /// As most jobs: there is nothing to wait for first, and no end but the pool's.

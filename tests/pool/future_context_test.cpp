@@ -150,4 +150,35 @@ WEIR_RULE(future_context_test, a_long_lived_context_keeps_no_job_that_is_over) {
   });
 }
 
+/// Counts those that there are.
+class token {
+ public:
+  explicit token(std::atomic<int>& n) noexcept : alive_(&n) { ++n; }
+  token(token&& other) noexcept : token(*other.alive_) {}
+  token& operator=(token&&) = delete;
+  ~token() { --*alive_; }
+
+ private:
+  std::atomic<int>* alive_;
+};
+
+WEIR_RULE(future_context_test, what_a_refused_job_holds_has_ended_before_the_caller_hears_of_it) {
+  for (int round = 0; round < turns(2000); ++round) {
+    std::atomic<int> alive{0};
+    const pool p{{.workers = 1}};
+    const auto [ctx, cancel] = with_cancel(background());
+    const wait_group caller;
+    caller.go([&, ctx = ctx] {
+      try {
+        p.submit(ctx, [held = token(alive)] {}).get();
+      } catch (const std::system_error& e) {
+        EXPECT_EQ(e.code(), errc::cancelled);
+      }
+      EXPECT_EQ(alive, 0);
+    });
+    cancel();
+    caller.wait();
+  }
+}
+
 }  // namespace

@@ -301,6 +301,35 @@ WEIR_RULE(pool_life_test, what_its_functions_hold_has_ended_with_the_pool) {
   }
 }
 
+WEIR_RULE(pool_life_test, what_a_failure_drops_may_wait_for_who_waits_for_the_failed_job) {
+  struct waits_at_its_end {
+    wait_group all;
+    ~waits_at_its_end() { all.wait(); }
+  };
+  const wait_group first;
+  const channel<int> go_on;
+  const pool p{{.workers = 2, .on_error = on_error::fail_fast}};
+  first.add();
+  const channel<future<void>> others{1};
+  p.post([&] {
+    EXPECT_THROW(others.receive()->get(), std::runtime_error);
+    first.done();
+  });
+  const channel<int> begun;
+  auto failing = p.submit([&] {
+    begun.send(0);
+    (void)go_on.receive();
+    throw std::runtime_error("no");
+  });
+  (void)begun.receive();  // so each has a worker
+  others.send(std::move(failing));
+  auto queued = std::make_shared<waits_at_its_end>();
+  queued->all = first;
+  p.post([held = std::move(queued)] { ADD_FAILURE() << "it was not to run"; });
+  go_on.close();
+  p.wait();
+}
+
 struct counted_state {
   static inline std::atomic<int> alive{0};
   counted_state() { ++alive; }
