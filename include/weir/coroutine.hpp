@@ -29,9 +29,9 @@
 // no memory for that, it is destroyed.)
 //
 // g++ 12 miscompiles any coroutine, of whatever library, that declares no local variable and has a
-// co_await in a condition: `while (co_await f()) {}` and nothing else. Declare one, as above. And it
-// destroys once too often what a lambda captures that is written inside of a co_await expression,
-// but for numbers and references. Make the lambda before, or what it is for:
+// co_await in a condition: `while (co_await f()) {}` and nothing else. Declare one, as above. And
+// it destroys once too often what a lambda captures that is written inside of a co_await
+// expression, but for numbers and references. Make the lambda before, or what it is for:
 //   auto job = p.submit([text] { return score(text); });
 //   out.send(co_await std::move(job));
 //

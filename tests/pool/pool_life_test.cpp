@@ -282,54 +282,6 @@ WEIR_RULE(pool_life_test, a_stop_hook_that_throws_is_told_and_ends_nothing) {
   EXPECT_EQ(told, 2);
 }
 
-WEIR_RULE(pool_life_test, what_its_functions_hold_has_ended_with_the_pool) {
-  struct note {
-    explicit note(std::atomic<int>& n) noexcept : alive(&n) { ++n; }
-    note(const note& other) noexcept : note(*other.alive) {}
-    note& operator=(const note&) = delete;
-    ~note() { --*alive; }
-    std::atomic<int>* alive;
-  };
-  for (int round = 0; round < turns(1000); ++round) {
-    std::atomic<int> alive{0};
-    crew_.run([&] {
-      const pool<int> p{{.workers = 2, .queue = 4, .on_worker_stop = [held = note(alive)](int) {}},
-                        [held = note(alive)] { return 1; }};
-      for (int i = 0; i < 3; ++i) p.post([](int&) {});
-    });
-    ASSERT_EQ(alive, 0);
-  }
-}
-
-WEIR_RULE(pool_life_test, what_a_failure_drops_may_wait_for_who_waits_for_the_failed_job) {
-  struct waits_at_its_end {
-    wait_group all;
-    ~waits_at_its_end() { all.wait(); }
-  };
-  const wait_group first;
-  const channel<int> go_on;
-  const pool p{{.workers = 2, .on_error = on_error::fail_fast}};
-  first.add();
-  const channel<future<void>> others{1};
-  p.post([&] {
-    EXPECT_THROW(others.receive()->get(), std::runtime_error);
-    first.done();
-  });
-  const channel<int> begun;
-  auto failing = p.submit([&] {
-    begun.send(0);
-    (void)go_on.receive();
-    throw std::runtime_error("no");
-  });
-  (void)begun.receive();  // so each has a worker
-  others.send(std::move(failing));
-  auto queued = std::make_shared<waits_at_its_end>();
-  queued->all = first;
-  p.post([held = std::move(queued)] { ADD_FAILURE() << "it was not to run"; });
-  go_on.close();
-  p.wait();
-}
-
 struct counted_state {
   static inline std::atomic<int> alive{0};
   counted_state() { ++alive; }
