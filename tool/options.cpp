@@ -71,6 +71,18 @@ int default_jobs() {
   }
 }
 
+/// The library would refuse a wrong word, too: later, and in the words of a library.
+void check_deadlock_word() {
+  try {
+    const runtime asked({.carriers = 1});  // it starts nothing
+  } catch (const std::invalid_argument&) {
+    throw tool_error(
+        {"WEIR_DEADLOCK",
+         fmt::format("'{}' is not what to do in a deadlock", std::getenv("WEIR_DEADLOCK")),
+         "Set it to end_program, report or ignore, or not at all"});
+  }
+}
+
 int checked_jobs(const std::string& text) {
   const auto jobs = number<int>(text);
   if (!jobs || *jobs < 1 || *jobs > jobs_max) {
@@ -153,6 +165,7 @@ command_line parse_run(std::vector<std::string> arguments) {
   } catch (const CLI::ParseError& e) {
     throw tool_error({"run", e.what(), "See weir run --help"});
   }
+  check_deadlock_word();
   run_options options;
   options.jobs = given(app, "--jobs") ? checked_jobs(raw.jobs) : default_jobs();
   if (given(app, "--grace")) options.grace = checked_grace(raw.grace);

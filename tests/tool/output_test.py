@@ -111,14 +111,15 @@ class Trouble(ToolTest):
         self.assertIn(b"weir: output: standard output: No space left on device.", err)
 
     def test_a_full_disk_behind_the_spool_is_an_error(self):
-        """The limit of a file's size stands for the full disk."""
+        """The limit of a file's size stands for the full disk, and is named."""
         with tempfile.TemporaryDirectory() as folder:
             status, out, err = self.run_weir(
                 "-j2", "--", "sh", "-c", "test {} = small && echo small || exec cat /dev/zero",
                 text=b"big\nsmall\n", env={"TMPDIR": folder},
                 prepare=limited(resource.RLIMIT_FSIZE, 4 * MIB))
             self.assertEqual((status, out.replace(b"small\n", b"")), (125, b""))
-            self.assertIn(f"its output cannot be kept in {folder}: File too large".encode(), err)
+            self.assertIn(f"its output cannot be kept in {folder}: File too large. "
+                          "Raise the limit with ulimit -f.".encode(), err)
             self.assertEqual(os.listdir(folder), [])
 
     def test_a_tiny_file_system_behind_the_spool_is_an_error(self):

@@ -79,6 +79,24 @@ class Statuses(ToolTest):
         self.assertEqual(status, 125)
         self.assertRegex(err, b"^weir: WEIR_CARRIERS: 'x' is not")
 
+    def test_a_wrong_word_for_deadlocks_is_named(self):
+        status, _, err = self.run_weir("true", text=b"x\n", env={"WEIR_DEADLOCK": "x"})
+        self.assertEqual(status, 125)
+        self.assertRegex(err, b"^weir: WEIR_DEADLOCK: 'x' is not .* Set it to end_program, report "
+                              b"or ignore, or not at all[.]\n$")
+
+    def test_the_end_of_a_named_pipe_whose_writer_has_gone_is_seen(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/pipe"
+            os.mkfifo(path)
+            hold = os.open(path, os.O_RDWR)  # or to open either end would wait for the other
+            source = os.open(path, os.O_RDONLY)
+            os.write(hold, b"1\n2\n")
+            os.close(hold)  # before weir looks
+            self.addCleanup(os.close, source)
+            status, out, err = self.run_weir("-j1", "echo", stdin=source)
+        self.assertEqual((status, out, err), (0, b"1\n2\n", b""))
+
     def test_input_that_cannot_be_read_is_an_error(self):
         folder = os.open("/", os.O_RDONLY)
         self.addCleanup(os.close, folder)
@@ -174,6 +192,11 @@ class Arguments(ToolTest):
         self.assertEqual(err, "weir: job 1 failed: exit 1: false '?2J \xe9'\n".encode())
         _, _, err = self.run_weir("--", "no\x1b[2J", stdin=subprocess.DEVNULL)
         self.assertIn(b"weir: no?[2J: command not found.", err)
+
+    def test_a_message_that_leaves_out_a_part_of_the_line_says_so(self):
+        for line in ("a" * 241, "\u0085" * 241):  # as a name; a control character, shown as ?
+            _, _, err = self.run_weir("--", "{}", text=line.encode() + b"\n")
+            self.assertRegex(err, b"[a?]'?[.][.][.]\n$")
 
     def test_a_message_quotes_what_a_shell_would_take_apart(self):
         _, _, err = self.run_weir("--", "false", "a=b", text=b"{a,b}\n")

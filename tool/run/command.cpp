@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -146,8 +147,8 @@ std::string command_template::describe(std::string_view record) const {
     text += quoted(printable(whole), which);
     if (text.size() > bytes_max) break;
   }
-  if (text.size() > bytes_max) {
-    std::size_t end = bytes_max;  // not within a character of UTF-8
+  if (text.size() > bytes_max || shown.size() < record.size()) {
+    std::size_t end = std::min(bytes_max, text.size());  // not within a character of UTF-8
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
     text.resize(end);
     text += "...";

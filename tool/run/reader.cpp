@@ -24,8 +24,9 @@ namespace {
 
 /// Standard input once more, when it is a pipe, to be read without waiting: others may read from
 /// it, too, and be faster than we after poll() has said that there is something. A flag of the old
-/// descriptor would be theirs as well. Invalid for other inputs, and where the system does not
-/// allow it.
+/// descriptor would be theirs as well. It is for read() only: one of a named pipe that is opened
+/// when the last writer has gone does not tell poll() of that. Invalid for other inputs, and where
+/// the system does not allow it.
 unique_fd own_end_of_pipe() {
   struct stat info {};
   const int flags = fcntl(STDIN_FILENO, F_GETFL);
@@ -92,7 +93,7 @@ ssize_t reader::read_some(char* buffer, std::size_t size) {
 }
 
 bool reader::wait_for_input() {
-  std::array<pollfd, 2> ready = {{{input_, POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
+  std::array<pollfd, 2> ready = {{{STDIN_FILENO, POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
   const auto wait = [&ready](int patience_ms) {
     int n = 0;
     do {

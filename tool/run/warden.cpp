@@ -45,6 +45,16 @@ const char* remedy_of(int shortage) {
   }
 }
 
+/// What helps when a job's output cannot be kept.
+const char* remedy_of_output(int error) {
+  switch (error) {
+    case EMFILE:
+    case ENFILE: return remedy_of(error);
+    case EFBIG: return "Raise the limit with ulimit -f";
+    default: return "Make room there, or set TMPDIR";
+  }
+}
+
 unique_fd checked(int fd, const char* what) {
   if (fd < 0) throw tool_error({what, std::strerror(errno), "Try fewer --jobs"});
   return unique_fd(fd);
@@ -315,9 +325,7 @@ void warden::give_up(child& c) {
   c.out.pipe.reset();
   c.err.pipe.reset();
   c.give_up("its output is lost");
-  const bool files_missing = c.keep_error == EMFILE || c.keep_error == ENFILE;
-  fail(tool_error(
-      {"output", why, files_missing ? remedy_of(c.keep_error) : "Make room there, or set TMPDIR"}));
+  fail(tool_error({"output", why, remedy_of_output(c.keep_error)}));
 }
 
 /// It may have ended. While the run is being stopped, its output is waited for as long as anybody
