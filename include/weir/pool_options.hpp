@@ -110,6 +110,21 @@ class worker_count {
   bool adaptive_ = false;
 };
 
+namespace detail {
+/// A std::function but for its destructor, which is not inline: of temporary options, as in
+/// pool({.workers = 8}), g++ 12 else says at -O3, with -Wall, that it may be uninitialized.
+class retry_test : public std::function<bool(const std::exception_ptr&)> {
+ public:
+  using function::function;
+  retry_test() = default;
+  retry_test(const retry_test&) = default;
+  retry_test(retry_test&&) noexcept = default;
+  retry_test& operator=(const retry_test&) = default;
+  retry_test& operator=(retry_test&&) noexcept = default;
+  ~retry_test();
+};
+}  // namespace detail
+
 /// How often, and after which waits, a job that throws is tried again. The wait before attempt n is
 /// first * factor^(n-2), at most `max`, of which a random part of `jitter` is left out (0: none, 1:
 /// all of it) so that jobs that failed together do not come back together. No worker is held while
@@ -121,7 +136,8 @@ struct retry_policy {
   double factor = 2;
   double jitter = 0.5;
   /// Is it worth another attempt? Empty: every exception is. A job that was cancelled is not asked.
-  std::function<bool(const std::exception_ptr&)> retry_if = {};
+  /// (A std::function<bool(const std::exception_ptr&)>.)
+  detail::retry_test retry_if = {};
 };
 
 /// Holds jobs back while memory is short, on this machine or in this process's cgroup. One job may

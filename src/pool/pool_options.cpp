@@ -72,6 +72,8 @@ int first_workers(worker_count n) {
   return n.min() == 0 ? default_carriers() : static_cast<int>(n.min());
 }
 
+retry_test::~retry_test() = default;
+
 pool_options checked(pool_options o) {
   (void)first_workers(o.workers);
   check_not_negative("queue", o.queue);
