@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <string>
+#include <system_error>
 
 using std::chrono::milliseconds;
 
@@ -19,6 +20,20 @@ void work(const weir::context& ctx, const std::string& name, milliseconds durati
   std::cout << name + " began\n" << std::flush;
   const bool ended = weir::sleep_for(ctx, duration);
   std::cout << name + (ended ? " ended\n" : " was cut short\n") << std::flush;
+}
+
+/// Posts the jobs: all of them, or those for which there is room until the pool is closed.
+void post_jobs(const weir::pool<>& crew, int jobs, milliseconds each) {
+  int posted = 0;
+  try {
+    for (; posted < jobs; ++posted) {
+      const std::string name = "job " + std::to_string(posted + 1);
+      crew.post({.name = name}, [=](const weir::context& ctx) { work(ctx, name, each); });
+    }
+  } catch (const std::system_error& e) {
+    if (e.code() != weir::errc::closed) throw;
+  }
+  std::cout << "posted " + std::to_string(posted) + " jobs\n" << std::flush;
 }
 
 }  // namespace
@@ -38,16 +53,17 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // before there is any other thread: they inherit it
 
   const weir::pool crew{{.workers = 2}};
-  for (int i = 1; i <= jobs; ++i) {
-    const std::string name = "job " + std::to_string(i);
-    crew.post({.name = name}, [=](const weir::context& ctx) { work(ctx, name, each); });
-  }
+  // Who posts may have to wait for room, for as long as jobs take: that is not for who waits for
+  // signals.
+  weir::wait_group posting;
+  posting.go([&] { post_jobs(crew, jobs, each); });
 
   int signal = 0;
   sigwait(&ends, &signal);  // main is a thread, and may block; a task would use weir::blocking
   pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);
 
-  crew.close();
+  crew.close();  // a post that waits throws errc::closed
+  posting.wait();
   auto [ctx, cancel] = weir::with_timeout(weir::background(), grace);
   if (crew.wait(ctx)) {
     std::cout << "all jobs have ended\n";
