@@ -11,6 +11,10 @@
 #include <string>
 #include <system_error>
 
+#if !defined(__cpp_exceptions) || !defined(__cpp_rtti)
+#error "Weir needs exceptions and RTTI: leave -fno-exceptions and -fno-rtti out"
+#endif
+
 namespace weir {
 
 /// Why something ended that was not the job's own doing. 0 means "ok" in this category.
