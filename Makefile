@@ -70,10 +70,11 @@ format: ## rewrite every C++ file in the house style
 	@git ls-files -co --exclude-standard '*.hpp' '*.cpp' | xargs clang-format-16 -i
 
 install: ## build and install under PREFIX (/usr/local)
+	@test -n "$(PREFIX)" || { echo "make: PREFIX is empty: name a folder, or leave it out" >&2; exit 2; }
 	@scripts/deps run
 	@cmake --preset release
 	@cmake --build --preset release -j $(JOBS) --target weir weir_tool
-	@cmake --install build/release --prefix $(PREFIX)
+	@cmake --install build/release --prefix "$(PREFIX)"
 
 clean: ## remove what was built
 	@rm -rf build

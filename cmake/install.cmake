@@ -16,7 +16,7 @@ endif()
 
 configure_package_config_file(cmake/weir-config.cmake.in weir-config.cmake
   INSTALL_DESTINATION "${package_dir}"
-  NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+  NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(weir-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES
   "${CMAKE_CURRENT_BINARY_DIR}/weir-config.cmake"
