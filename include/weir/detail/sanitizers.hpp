@@ -19,21 +19,15 @@
 #endif
 #endif
 
-// A library that was not built with it does not tell it of switches between stacks, and it would
-// report errors that are none. So a program that was does not link with such a library.
-#if defined(WEIR_ASAN)
-extern "C" const char weir_library_was_not_built_with_address_sanitizer;
-#endif
+// A library that was not built with it does not tell it of switches between stacks. Of that
+// ThreadSanitizer makes races that are none: such a program does not link with such a library.
+// (AddressSanitizer is mistaken only where an exception or a longjmp leaves frames of a task.)
 #if defined(WEIR_TSAN)
 extern "C" const char weir_library_was_not_built_with_thread_sanitizer;
 #endif
 
 namespace weir::detail {
 
-#if defined(WEIR_ASAN)
-[[gnu::used]] inline const char* const asan_is_told =
-    &weir_library_was_not_built_with_address_sanitizer;
-#endif
 #if defined(WEIR_TSAN)
 [[gnu::used]] inline const char* const tsan_is_told =
     &weir_library_was_not_built_with_thread_sanitizer;
