@@ -111,14 +111,6 @@ WEIR_RULE(sleep_test, r94_zero_and_negative_return_at_once_and_huge_does_not_ove
   });
 }
 
-TEST(duration_test, what_is_no_number_is_refused) {
-  const std::chrono::duration<double> nonsense(std::numeric_limits<double>::quiet_NaN());
-  EXPECT_THROW((void)after(nonsense), std::invalid_argument);
-  EXPECT_THROW((void)with_timeout(background(), nonsense), std::invalid_argument);
-  EXPECT_THROW(timer{nonsense}, std::invalid_argument);
-  EXPECT_THROW(ticker{nonsense}, std::invalid_argument);
-}
-
 void r92_in_order_of_deadlines() {
   const std::vector<int> slots{5, 3, 6, 6, 6, 1, 1, 2, 7, 9, 4, 8, 0};  // Go's
   std::mutex m;  // nothing else orders the tasks

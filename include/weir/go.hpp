@@ -142,14 +142,14 @@ namespace detail {
 /// Waits at least `d`; returns at once if it is not positive.
 template <class Rep, class Period>
 void sleep_for(std::chrono::duration<Rep, Period> d) {
-  if (d > d.zero()) sleep_until(detail::time_after(detail::to_nanoseconds(d)));
+  const auto wait = detail::to_nanoseconds(d);
+  if (wait > wait.zero()) sleep_until(detail::time_after(wait));
 }
 /// As above; false when ctx is done first, which it looks at first.
 template <class Rep, class Period>
 [[nodiscard]] bool sleep_for(const context& ctx, std::chrono::duration<Rep, Period> d) {
-  using std::chrono::nanoseconds;
-  const nanoseconds wait = d > d.zero() ? detail::to_nanoseconds(d) : nanoseconds::zero();
-  return sleep_until(ctx, detail::time_after(wait));
+  const auto wait = detail::to_nanoseconds(d);
+  return sleep_until(ctx, detail::time_after(wait > wait.zero() ? wait : wait.zero()));
 }
 
 namespace this_task {
