@@ -35,8 +35,8 @@ class histogram {
   }
   /// In seconds.
   [[nodiscard]] double sum() const noexcept { return sum_ * 1e-9; }
-  /// The least duration that at least this share (0 to 1) of all is not longer than; 0 if there are
-  /// none.
+  /// The least duration that at least this share (0 to 1; a NaN counts as 0) of all is not longer
+  /// than; 0 if there are none.
   [[nodiscard]] std::chrono::nanoseconds quantile(double share) const noexcept;
   /// Adds all that `other` has.
   histogram& operator+=(const histogram& other) noexcept;

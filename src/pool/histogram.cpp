@@ -8,7 +8,8 @@ namespace weir {
 
 std::chrono::nanoseconds histogram::quantile(double share) const noexcept {
   if (count_ == 0) return nanoseconds_of(0);
-  const double wanted = std::ceil(std::clamp(share, 0.0, 1.0) * static_cast<double>(count_));
+  const double within = share > 0 ? std::min(share, 1.0) : 0.0;  // a NaN is not, either
+  const double wanted = std::ceil(within * static_cast<double>(count_));
   const auto rank = std::max<std::uint64_t>(static_cast<std::uint64_t>(wanted), 1);
   std::uint64_t seen = 0;
   for (std::size_t b = 0; b < buckets_.size(); ++b) {

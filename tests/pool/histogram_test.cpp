@@ -54,6 +54,7 @@ TEST(histogram_test, the_ends_are_kept) {
   EXPECT_EQ(h.max().count(), 0);
   h.record(nanoseconds::max());
   EXPECT_EQ(h.quantile(1), nanoseconds::max());
+  EXPECT_EQ(h.quantile(std::numeric_limits<double>::quiet_NaN()), h.quantile(0));
   EXPECT_EQ(h.quantile(0).count(), 0);
   EXPECT_EQ(h.count(), 2);
 }
