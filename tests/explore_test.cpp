@@ -229,6 +229,56 @@ TEST(explore_test, tasks_that_only_poll_let_the_clock_go_on_and_an_endless_loop_
   EXPECT_TRUE(has(e.what(), "no end after")) << e.what();
 }
 
+/// A task that wakes again and again, by time alone.
+void leave_heartbeat() {
+  go("heartbeat", [] {
+    for (;;) weir::sleep_for(1s);
+  });
+}
+
+TEST(explore_test, a_heartbeat_that_the_body_leaves_is_left) {
+  const schedule_failure e = failure_of({.seeds = 1}, leave_heartbeat);
+  EXPECT_TRUE(has(e.what(), "1 of its tasks do not end:\n    task 2 'heartbeat': sleep"))
+      << e.what();
+  EXPECT_EQ(explore({.seeds = 3, .leftovers_allowed = true}, leave_heartbeat).schedules, 3U);
+}
+
+TEST(explore_test, a_ticker_that_the_body_leaves_does_not_keep_a_run_from_its_end) {
+  std::vector<ticker> kept;
+  EXPECT_EQ(explore(3, [&] { kept.emplace_back(1s); }).schedules, 3U);
+  EXPECT_EQ(explore_all({}, [&] { kept.emplace_back(1s); }).schedules, 1U);
+}
+
+TEST(explore_test, what_takes_many_moves_of_the_clock_after_the_body_may_end) {
+  int beats = 0;
+  explore(1, [&] {
+    go([&] {
+      for (; beats < 5000; ++beats) weir::sleep_for(1s);
+    });
+  });
+  EXPECT_EQ(beats, 5000);
+}
+
+TEST(explore_test, a_body_without_end_is_a_failure_whatever_it_does) {
+  const auto expect_no_end = [](const std::string& what, auto step) {
+    const auto body = [&] {
+      for (;;) step();
+    };
+    const schedule_failure e = failure_of({.seeds = 1, .steps_max = 1000}, body);
+    EXPECT_TRUE(has(e.what(), "no end after 1000 steps")) << what << ": " << e.what();
+    EXPECT_THROW(explore_all({.preemptions = 0, .steps_max = 1000, .quiet = true}, body),
+                 schedule_failure)
+        << what;
+  };
+  const channel<int> ch{1};
+  expect_no_end("sleeps", [] { weir::sleep_for(1s); });
+  expect_no_end("select with a time limit", [] { select(on_receive(channel<int>()), after(1s)); });
+  expect_no_end("what need not wait", [&] {
+    ch.send(1);
+    (void)ch.receive();
+  });
+}
+
 TEST(explore_test, time_passes_only_while_all_wait_unless_asked_for) {
   const auto slow_machine = [] {
     auto [ctx, cancel] = with_timeout(background(), 1h);

@@ -19,9 +19,11 @@
 // its own, no addresses. blocking(f) calls f in place.
 //
 // A run fails if an exception leaves body or any task of it, if body returns false, if every task
-// waits and no timer could wake one (a deadlock), if tasks are left waiting when body has returned,
-// or if it does not end. explore() then prints a report to stderr and throws schedule_failure.
-// With WEIR_REPLAY set to what the report says, explore() runs just that schedule.
+// waits and no timer could wake one (a deadlock), if tasks are left when body has returned (they
+// wait for ever, or are not over when time has gone on from timer to timer 10,000 times since), or
+// if it does not end: see steps_max. explore() then prints a report to stderr and throws
+// schedule_failure. With WEIR_REPLAY set to what the report says, explore() runs just that
+// schedule.
 //
 // Random schedules follow the seed; explore_all() tries every one of up to a given number of
 // preemptions instead (Musuvathi and Qadeer, "Iterative context bounding", 2007: most bugs need no
@@ -44,11 +46,12 @@ namespace weir {
 struct explore_options {
   std::uint64_t seeds = 1000;      ///< how many schedules
   std::uint64_t first_seed = 1;    ///< and on from there
-  bool leftovers_allowed = false;  ///< tasks that still wait when body has returned are no failure;
+  bool leftovers_allowed = false;  ///< tasks that are left when body has returned are no failure;
                                    ///< their stacks stay: some 34 KiB for each such run
   bool time_may_pass = false;      ///< timers may also fire while tasks are ready, as they may when
                                    ///< the machine is slow
-  std::uint64_t steps_max = 1'000'000;  ///< decisions after which a run counts as endless
+  /// Operations, switches and moves of the clock after which a run counts as endless.
+  std::uint64_t steps_max = 1'000'000;
   /// Asked after each run, for test frameworks that do not throw: a text that is not empty says why
   /// that run failed.
   std::function<std::string()> verdict = {};

@@ -145,7 +145,7 @@ WEIR_RETURN_BY_JUMP void carrier::yield_current() {
     lazy_turns_ += 1;
     if (rt.directed_by != nullptr) {
       const unseen guard;
-      rt.directed_by->yielded();
+      rt.directed_by->step();
     }
     if (lazy_turns_ > 8 + 4 * lane.count()) {
       lazy_turns_ = 0;

@@ -22,6 +22,7 @@ void carrier::interrupt_current(const char* before) {
 bool carrier::decide_interrupt(const char* before) {
   const unseen guard;
   director& d = *rt.directed_by;
+  d.step();
   if (d.over()) {
     base_wanted_ = true;
     return true;
@@ -33,6 +34,7 @@ bool carrier::decide_interrupt(const char* before) {
   const std::size_t chosen = d.interrupt(*running_, before, others, time_may_pass);
   if (chosen == 0) return false;
   if (chosen > others) {
+    d.time_passes();
     rt.clock.advance_to(due);
     base_wanted_ = true;
   } else {
@@ -54,6 +56,7 @@ task* carrier::next_directed() {
   }
   const std::uint32_t ready = lane.count();
   if (ready == 0) return nullptr;
+  d.step();
   const std::size_t chosen = ready == 1 ? 0 : d.next(ready);
   task* t = lane.take(static_cast<std::uint32_t>(chosen));
   if (chosen != 0) d.switched_to(*t);
@@ -70,6 +73,10 @@ bool runtime_core::let_time_pass() noexcept {
   // What waits for the end of time waits, on any clock, until something else happens.
   const time_ns due = timers->next_due();
   if (due >= end_of_time) return false;
+  if (directed_by != nullptr) {
+    const unseen guard;
+    directed_by->time_passes();
+  }
   clock.advance_to(due);
   return true;
 }

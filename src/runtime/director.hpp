@@ -27,8 +27,11 @@ class director {
   virtual std::size_t next(std::size_t ready) = 0;
   /// A random number below n, for select.
   virtual std::uint32_t draw(std::uint32_t n) = 0;
-  /// A task yields; so often without anything else is no progress.
-  virtual void yielded() = 0;
+  /// Something happens, of which there is no end in a run that never is over: an operation, a
+  /// switch, a yield.
+  virtual void step() = 0;
+  /// The clock goes to the next timer.
+  virtual void time_passes() = 0;
   /// k was chosen instead of what would have run: for the report.
   virtual void switched_to(const task& next) = 0;
   /// An exception has left `from`; it is being handled.

@@ -90,9 +90,17 @@ class recorder final : public director {
     tell([&](std::ostream& out) { out << "a random choice is " << chosen << " of " << n; });
     return chosen;
   }
-  void yielded() override {
-    if (++yields_ >= limits_.steps_max) give_up(yields_, "yields");
+  void step() override {
+    if (++steps_ >= limits_.steps_max) give_up();
   }
+  void time_passes() override {
+    step();
+    // What a heartbeat leaves is known sooner.
+    if (returned_ && ++times_since_ >= times_after_body) give_up();
+  }
+  void body_returned() noexcept { returned_ = true; }
+  [[nodiscard]] bool returned() const noexcept { return returned_; }
+  [[nodiscard]] bool gave_up() const noexcept { return gave_up_; }
   void switched_to(const task& next) override {
     mix(next.id);
     if (!with_story_) return;
@@ -116,6 +124,8 @@ class recorder final : public director {
   [[nodiscard]] bool has_lost_something() const noexcept { return lost_; }
 
  private:
+  static constexpr std::uint64_t times_after_body = 10'000;
+
   template <class F>
   void write(F f) noexcept {
     try {
@@ -140,12 +150,8 @@ class recorder final : public director {
 
   std::uint32_t decide(decision_kind kind, std::uint32_t alternatives) {
     const std::uint32_t n = plan_.open(kind, alternatives);
-    if (alternatives <= 1) return 0;
+    if (alternatives <= 1 || over()) return 0;
     const std::uint64_t step = record_.decisions.size();
-    if (step >= limits_.steps_max) {
-      give_up(step, "decisions");
-      return 0;
-    }
     // One that the plan does not leave open counts as a step, too: all plans number them alike.
     const std::uint32_t chosen = n <= 1 ? 0 : plan_.choose(step, kind, n);
     write([&] { record_.decisions.push_back({kind, std::max(n, 1U), chosen}); });
@@ -153,13 +159,15 @@ class recorder final : public director {
     mix(chosen);
     return chosen;
   }
-  void give_up(std::uint64_t after, const char* what) {
-    if (!record_.failed()) {
+  /// Once the body has returned, what goes on is what that has left: see judge().
+  void give_up() {
+    if (!record_.failed() && !returned_) {
       write([&] {
-        record_.failure = "no end after " + std::to_string(after) + ' ' + what +
-                          ": tasks keep each other busy for nothing";
+        record_.failure = "no end after " + std::to_string(steps_) +
+                          " steps: tasks keep each other busy for nothing, or timers do";
       });
     }
+    gave_up_ = true;
     end();
   }
   void mix(std::uint64_t v) noexcept {
@@ -174,19 +182,23 @@ class recorder final : public director {
   const run_limits& limits_;
   run_record& record_;
   const bool with_story_;
-  std::uint64_t yields_ = 0;
+  std::uint64_t steps_ = 0;
+  std::uint64_t times_since_ = 0;  // the body has returned, that the clock has moved
+  bool returned_ = false;
+  bool gave_up_ = false;
   bool lost_ = false;
   std::atomic<bool> over_{false};
 };
 
-/// What the tasks of a run that is over wait for.
-void judge(runtime_core& core, bool returned, const run_limits& limits, run_record& record) {
-  const std::uint64_t waiting = core.live_tasks();
-  if (record.failed() || waiting == 0) return;
-  if (returned && limits.leftovers_allowed) return;
+/// What the tasks of a run that is over still do.
+void judge(runtime_core& core, const recorder& run, const run_limits& limits, run_record& record) {
+  const std::uint64_t left = core.live_tasks();
+  if (record.failed() || left == 0) return;
+  if (run.returned() && limits.leftovers_allowed) return;
   std::ostringstream text;
-  if (returned) {
-    text << "the body has returned, and " << waiting << " of its tasks wait for ever:";
+  if (run.returned()) {
+    text << "the body has returned, and " << left << " of its tasks "
+         << (run.gave_up() ? "do not end:" : "wait for ever:");
   } else {
     text << "all tasks wait, and nothing can wake one (deadlock):";
   }
@@ -219,14 +231,13 @@ run_record run_once(plan& p, const run_limits& limits, thunk body, void* argumen
   options.clock = clock_kind::virtual_time;
   const directed_life life(options, director);
   const auto& core = life.core;
-  bool returned = false;
   auto first = [&] {
     body(argument);
-    returned = true;
+    director.body_returned();
   };
   core->direct(core->new_task("body", body_ops_of<decltype(first)>, &first), director.over_flag());
   if (director.has_lost_something()) throw std::bad_alloc();
-  judge(*core, returned, limits, record);
+  judge(*core, director, limits, record);
   if (limits.verdict) {
     if (std::string text = limits.verdict(); !text.empty() && !record.failed()) {
       record.failure = std::move(text);
