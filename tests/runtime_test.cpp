@@ -42,6 +42,23 @@ TEST(go_test, tasks_have_names_and_numbers) {
   EXPECT_EQ(out.receive()->second, std::string(31, 'x'));
 }
 
+TEST(go_test, numbers_are_of_one_task_in_all_runtimes) {
+  std::set<std::uint64_t> ids;
+  const auto own_id = [] { return this_task::id(); };
+  for (int i = 0; i < 3; ++i) {
+    runtime steady{{.carriers = 1}};
+    runtime on_virtual{{.clock = clock_kind::virtual_time}};
+    ids.insert({steady.run(own_id), on_virtual.run(own_id), run(own_id)});
+  }
+  EXPECT_EQ(ids.size(), 9U);
+}
+
+TEST(go_test, numbers_are_the_same_in_every_run_of_a_schedule) {
+  std::vector<std::uint64_t> ids;
+  explore(3, [&] { ids.push_back(this_task::id()); });
+  EXPECT_EQ(ids, std::vector<std::uint64_t>(3, 1));
+}
+
 TEST(go_test, empty_functions_are_refused) {
   const std::function<void()> empty;
   EXPECT_THROW(go(empty), std::invalid_argument);

@@ -153,7 +153,8 @@ template <class Rep, class Period>
 }
 
 namespace this_task {
-/// A number no other task of this process has or had; 0 in a plain thread.
+/// A number no other task of this process has or had; 0 in a plain thread. Each run of explore()
+/// counts its tasks for itself, from 1: they have the same numbers when it is replayed.
 [[nodiscard]] std::uint64_t id() noexcept;
 /// The name given to go(), empty if none or in a plain thread.
 [[nodiscard]] std::string name();

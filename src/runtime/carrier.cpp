@@ -272,8 +272,7 @@ task* carrier::take_stack() { return stacks_.take(rt.stacks); }
 std::uint64_t carrier::new_id() noexcept {
   constexpr std::uint64_t block = 256;
   if (next_id_ == last_id_) {
-    // Ordering: relaxed; only the numbers matter.
-    next_id_ = rt.ids.fetch_add(block, std::memory_order_relaxed);
+    next_id_ = rt.take_ids(block);
     last_id_ = next_id_ + block;
   }
   const std::uint64_t id = next_id_;

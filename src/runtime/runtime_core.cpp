@@ -95,8 +95,7 @@ task* runtime_core::new_task(std::string_view name, const body_ops& ops, void* c
   // Ordering: relaxed; whoever gets hold of it does so through a lock, or the lane.
   t->parked.store(true, std::memory_order_relaxed);
   c = inside ? carrier::current() : nullptr;  // a user's move may have waited, and gone elsewhere
-  // Ordering: relaxed; only the numbers matter.
-  t->id = inside ? c->new_id() : ids.fetch_add(1, std::memory_order_relaxed);
+  t->id = inside ? c->new_id() : take_ids(1);
   t->home = c;
   t->waits = nullptr;
   t->wait_since = 0;  // it has never waited

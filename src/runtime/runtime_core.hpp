@@ -178,6 +178,13 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   const std::uint64_t seed;
   std::atomic<std::uint64_t> ids{1};
   std::atomic<int> blocking_calls{0};  // in flight: a virtual clock must not run ahead of them
+  /// `count` numbers for tasks, which nobody else has: the first. Under a director every runtime
+  /// counts for itself, from 1: the same decisions give the same run.
+  [[nodiscard]] std::uint64_t take_ids(std::uint64_t count) noexcept {
+    // Ordering: relaxed; only the numbers matter.
+    return (directed_by != nullptr ? ids : ids_of_all).fetch_add(count, std::memory_order_relaxed);
+  }
+  static inline std::atomic<std::uint64_t> ids_of_all{1};
   std::atomic<int> calls_inside{0};    // of those, in the caller's function
 
   // For the registry.
