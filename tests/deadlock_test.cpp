@@ -154,6 +154,18 @@ TEST_F(deadlock_death, a_word_in_the_environment_that_is_none_is_named) {
       testing::ExitedWithCode(7), "WEIR_DEADLOCK is \"ingore\"");
 }
 
+TEST_F(deadlock_death, the_environment_is_read_when_a_runtime_is_made_and_not_while_it_sleeps) {
+  EXPECT_DEATH(
+      {
+        unsetenv("WEIR_DEADLOCK");
+        run([] {});
+        setenv("WEIR_DEADLOCK", "ignore", 1);  // in a program that knows of no other thread
+        alarm(30);
+        (void)channel<int>{}.receive();
+      },
+      "nothing can wake one \\(deadlock\\)");
+}
+
 TEST_F(deadlock_death, a_wrong_setting_does_not_keep_a_context_from_its_callbacks) {
   EXPECT_EXIT(
       {

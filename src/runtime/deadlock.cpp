@@ -24,21 +24,27 @@ namespace {
 std::atomic<on_deadlock> wanted{on_deadlock::end_program};
 std::atomic<bool> reported{false};
 
-std::string_view environments_word() {
+std::string_view environments_word() noexcept {
   const char* text = std::getenv("WEIR_DEADLOCK");
   return text != nullptr ? text : "";
 }
 
-std::optional<on_deadlock> action_named(std::string_view word) {
+std::optional<on_deadlock> action_named(std::string_view word) noexcept {
   if (word == "end_program") return on_deadlock::end_program;
   if (word == "report") return on_deadlock::report;
   if (word == "ignore") return on_deadlock::ignore;
   return std::nullopt;
 }
 
+/// What the environment said when a runtime was last made, or when the program began. Who looks for
+/// a deadlock does so at any time, on a thread of Weir's, too: a program that changes its
+/// environment there, where it knows of no other thread, must not find it read.
+std::atomic<std::optional<on_deadlock>> environments{action_named(environments_word())};
+
 on_deadlock what_to_do() {
-  // Ordering: relaxed; a setting.
-  return action_named(environments_word()).value_or(wanted.load(std::memory_order_relaxed));
+  // Ordering: relaxed; settings.
+  return environments.load(std::memory_order_relaxed)
+      .value_or(wanted.load(std::memory_order_relaxed));
 }
 
 /// How many threads this process has; -1 if that cannot be said.
@@ -97,9 +103,14 @@ void keep_all_going() noexcept {
 
 }  // namespace
 
-void check_deadlock_setting() {
+void read_deadlock_setting() {
   const std::string_view word = environments_word();
-  if (word.empty() || action_named(word)) return;
+  const std::optional<on_deadlock> action = action_named(word);
+  if (word.empty() || action) {
+    // Ordering: relaxed; a setting.
+    environments.store(action, std::memory_order_relaxed);
+    return;
+  }
   throw std::invalid_argument("weir: WEIR_DEADLOCK is \"" + std::string(word) +
                               "\". Set it to end_program, report or ignore, or not at all.");
 }

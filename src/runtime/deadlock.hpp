@@ -14,7 +14,7 @@ inline constexpr time_ns deadlock_patience_max_ns = 64'000'000'000;
 /// Looks whether every thread of the process sleeps in Weir without a time limit, and does what
 /// set_on_deadlock() says. `own_carriers`: 1 if the caller is a carrier that would sleep now.
 void check_deadlock(int own_carriers) noexcept;
-/// Throws std::invalid_argument for a WEIR_DEADLOCK that is none.
-void check_deadlock_setting();
+/// WEIR_DEADLOCK, as it is now. Throws std::invalid_argument for one that is none.
+void read_deadlock_setting();
 
 }  // namespace weir::detail

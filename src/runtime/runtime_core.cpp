@@ -28,7 +28,7 @@ std::uint64_t seed_or_random(std::uint64_t seed) {
 
 std::shared_ptr<runtime_core> runtime_core::make(const runtime_options& options, director* by) {
   refuse_if_forked();
-  check_deadlock_setting();
+  read_deadlock_setting();
   auto core = std::make_shared<runtime_core>(options, by);
   note_first_runtime();
   registry::instance().add(*core);  // not before: others take references from there
