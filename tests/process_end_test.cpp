@@ -10,6 +10,7 @@
 #include <array>
 #include <cstring>
 
+#include "runtime/runtime_core.hpp"
 #include "weir/debug.hpp"
 #include "weir/detail/sanitizers.hpp"
 
@@ -83,6 +84,38 @@ TEST_F(end_death, exit_in_a_task_stops_the_others_before_static_destruction) {
         for (;;) pause();
       },
       testing::ExitedWithCode(4), "^$");
+}
+
+TEST_F(end_death, a_blocking_call_may_end_before_static_destruction) {
+  EXPECT_EXIT(
+      {
+        static std::atomic<bool> inside{false};
+        static std::atomic<bool> ended{false};
+        struct last {
+          ~last() {
+            if (!ended) std::_Exit(5);
+          }
+        };
+        static const last at_the_end;
+        go([] {
+          blocking([] {
+            inside = true;
+            compute_for(5ms);
+            ended = true;
+          });
+        });
+        until([] { return inside.load(); });
+        std::exit(0);
+      },
+      testing::ExitedWithCode(0), "^$");
+}
+
+TEST(end_test, who_ends_the_process_in_a_blocking_call_does_not_wait_for_that) {
+  runtime rt{{.carriers = 1}};
+  EXPECT_TRUE(rt.run([&] {
+    return blocking(
+        [&] { return rt.core().wait_for_calls(std::chrono::steady_clock::now() + 1h); });
+  }));
 }
 
 TEST_F(end_death, a_fault_that_is_sent_ends_the_program) {

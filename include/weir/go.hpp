@@ -13,7 +13,9 @@
 //
 // An exception that leaves a task ends the program, with a message that has the task's name, as a
 // panic does in Go. When main returns the program ends without waiting for tasks, which are then
-// abandoned: their destructors do not run.
+// abandoned: their destructors do not run. What cannot be stopped, a task that computes or is in
+// the kernel, or a call in blocking(), has up to 100 ms to end before static objects are destroyed,
+// and runs beside that if it has not.
 //
 // Ordering: what happened before go(f) is visible in f. The end of f is ordered with nothing: use a
 // wait_group or a channel.

@@ -17,6 +17,8 @@
 namespace weir::detail {
 namespace {
 
+thread_local const runtime_core* in_call_of = nullptr;
+
 constexpr wait_kind blocking_wait{"blocking call"};
 
 struct blocking_call {
@@ -61,7 +63,9 @@ class blocking_threads {
       lock.unlock();
       {
         const exit_watch stops_at_exit;
+        in_call_of = call.rt;
         call.body(call.argument);  // catches what f throws
+        in_call_of = nullptr;
       }
       // The one thread of a forked child, whose function has returned, and nobody waits for that.
       if (call.rt->generation() != fork_generation()) _exit(0);
@@ -90,6 +94,8 @@ blocking_threads& threads() {
 }  // namespace
 
 long idle_blocking_threads() { return threads().idle(); }
+
+const runtime_core* runtime_of_call() noexcept { return in_call_of; }
 
 void run_blocking(thunk body, void* argument) {
   // Under a director everything is one thread's: the same decisions give the same run.

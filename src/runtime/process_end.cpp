@@ -17,15 +17,16 @@ void stop_now() noexcept {
   runtime_core* core = to_stop.exchange(nullptr, std::memory_order_acquire);
   if (core == nullptr || fork_generation() != core->generation()) return;
   core->stop();
-  // A carrier that is inside a task's own code stops when that comes back to us, if ever: a task
-  // that computes cannot be stopped from outside. So the wait is bounded; usually it is
-  // microseconds.
+  // A carrier that is inside a task's own code stops when that comes back to us, if ever, and so
+  // does a thread in blocking(): what computes, or is in the kernel, cannot be stopped from
+  // outside. So the wait is bounded; usually it is microseconds.
   const auto bound = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
   if (core->wait_for_carriers(bound)) {
     core->join();
   } else {
     core->let_go();
   }
+  (void)core->wait_for_calls(bound);
 }
 
 /// The destructors of the main thread's thread-locals are the first thing that exit() runs, ahead

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "port/barrier.hpp"
+#include "runtime/blocking.hpp"
 #include "runtime/deadlock.hpp"
 #include "runtime/monitor.hpp"
 #include "runtime/options.hpp"
@@ -459,7 +460,9 @@ void runtime_core::tell_callers_if_over() noexcept {
   {
     const std::lock_guard lock(m_);
     // Ordering: relaxed; stop() sets it under m_. (The default runtime stops with the process.)
-    if (!stop_.load(std::memory_order_relaxed) || attached_ != 0 || immortal_) return;
+    if (!stop_.load(std::memory_order_relaxed)) return;
+    ended_.notify_all();  // perhaps it was a call that has
+    if (attached_ != 0 || immortal_) return;
   }
   // Ordering: acquire; pairs with the end of a call. One that ends later looks here itself: its
   // look at attached_, under m_, comes after ours.
@@ -496,6 +499,15 @@ bool runtime_core::wait_for_carriers(std::chrono::steady_clock::time_point deadl
   const int mine = me != nullptr && &me->rt == this ? 1 : 0;
   std::unique_lock lock(m_);
   return ended_.wait_until(lock, deadline, [&] { return attached_ <= mine; });
+}
+
+bool runtime_core::wait_for_calls(std::chrono::steady_clock::time_point deadline) noexcept {
+  const int mine = runtime_of_call() == this ? 1 : 0;
+  std::unique_lock lock(m_);
+  return ended_.wait_until(lock, deadline, [&] {
+    // Ordering: acquire; pairs with the end of a call: what it did comes before what follows here.
+    return calls_inside.load(std::memory_order_acquire) <= mine;
+  });
 }
 
 std::vector<std::thread> runtime_core::take_threads() noexcept {

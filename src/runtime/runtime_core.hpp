@@ -150,6 +150,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   [[nodiscard]] bool stop_if_drained() noexcept;
   /// Waits until every carrier but this thread's has ended, or until `deadline`; whether they have.
   bool wait_for_carriers(std::chrono::steady_clock::time_point deadline) noexcept;
+  /// After stop(): the same for calls in blocking().
+  bool wait_for_calls(std::chrono::steady_clock::time_point deadline) noexcept;
   /// After stop(): joins the carriers, except this thread.
   void join() noexcept;
   /// Instead: lets them go. They end by themselves, if the tasks that they run ever do.
@@ -176,8 +178,6 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   resumer coroutines{*this};
   const int limit;
   const std::uint64_t seed;
-  std::atomic<std::uint64_t> ids{1};
-  std::atomic<int> blocking_calls{0};  // in flight: a virtual clock must not run ahead of them
   /// `count` numbers for tasks, which nobody else has: the first. Under a director every runtime
   /// counts for itself, from 1: the same decisions give the same run.
   [[nodiscard]] std::uint64_t take_ids(std::uint64_t count) noexcept {
@@ -185,6 +185,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     return (directed_by != nullptr ? ids : ids_of_all).fetch_add(count, std::memory_order_relaxed);
   }
   static inline std::atomic<std::uint64_t> ids_of_all{1};
+  std::atomic<std::uint64_t> ids{1};
+  std::atomic<int> blocking_calls{0};  // in flight: a virtual clock must not run ahead of them
   std::atomic<int> calls_inside{0};    // of those, in the caller's function
 
   // For the registry.
@@ -277,7 +279,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   const unsigned generation_;      // of the process: differs in a forked child
   bool immortal_ = false;          // constant after default_core() has published this
   std::mutex m_;                   // guards threads_, free_, attached_, and the making of carriers
-  std::condition_variable ended_;  // a carrier has
+  std::condition_variable ended_;  // a carrier has, or a call in blocking()
   std::vector<std::thread> threads_;
   std::vector<carrier*> free_;  // without a thread, for reuse
   int attached_ = 0;
