@@ -53,26 +53,26 @@ void stack_pool::grow() {
   if (base == nullptr) throw std::bad_alloc();
   slabs_.push_back({base, count});
   find_leaks_in(slabs_.back(), true);
-  for (std::size_t i = 0; i < count; ++i) {
-    std::byte* stack = base + i * stack_size_;
-    std::byte* const top = header_place(stack);
-    auto* t = ::new (top) task;
-    made_task_header(t, sizeof *t);
-    t->stack = stack;
-    t->stack_size = static_cast<std::size_t>(top - stack);
-    t->next = free_;
-    free_ = t;
-  }
-  free_count_ += count;
+  for (std::size_t i = 0; i < count; ++i) add_free(base + i * stack_size_);
+}
+
+/// With a new header: it has none yet, or that went with its page.
+void stack_pool::add_free(std::byte* stack) noexcept {
+  std::byte* const top = header_place(stack);
+  auto* t = ::new (top) task;
+  made_task_header(t, sizeof *t);
+  t->stack = stack;
+  t->stack_size = static_cast<std::size_t>(top - stack);
+  t->next = free_;
+  free_ = t;
+  free_count_ += 1;
 }
 
 task* stack_pool::take(std::size_t wanted) {
   const std::lock_guard lock(m_);
-  if (free_ == nullptr && cold_ != nullptr) {
-    free_ = cold_;
-    cold_ = free_->next;
-    free_->next = nullptr;
-    free_count_ = 1;
+  while (free_count_ < wanted && !cold_.empty()) {
+    add_free(cold_.back());
+    cold_.pop_back();
   }
   if (free_ == nullptr) grow();
   task* first = free_;
@@ -92,27 +92,28 @@ void stack_pool::give(task* first, task* last, std::size_t count) noexcept {
   free_count_ += count;
 }
 
-void stack_pool::trim() noexcept {
-  task* cooling = nullptr;
+void stack_pool::trim() noexcept try {
+  std::vector<std::byte*> cooling;
   {
     const std::lock_guard lock(m_);
     if (free_count_ <= warm_max) return;
+    cooling.reserve(free_count_ - warm_max);
     task* last_warm = free_;
     for (std::size_t n = 1; n < warm_max; ++n) last_warm = last_warm->next;
-    cooling = last_warm->next;
+    for (task* t = last_warm->next; t != nullptr; t = t->next) cooling.push_back(t->stack);
     last_warm->next = nullptr;
     free_count_ = warm_max;
   }
-  // Without the lock: it takes a while. All but the header's page, which every stack has anyway.
-  const std::size_t page = port::page_size();
-  task* last = nullptr;
-  for (task* t = cooling; t != nullptr; t = t->next) {
-    port::discard_pages(t->stack, t->stack_size / page * page);
-    last = t;
+  // Without the lock: it takes a while, less if neighbours go together. A dump that looks at a
+  // header meanwhile, or later, finds zeros there: a task that is not alive.
+  std::sort(cooling.begin(), cooling.end());
+  for (std::size_t from = 0, to = 0; from < cooling.size(); from = to) {
+    for (to = from + 1; to < cooling.size() && cooling[to] == cooling[to - 1] + stack_size_;) ++to;
+    port::discard_pages(cooling[from], (to - from) * stack_size_);
   }
   const std::lock_guard lock(m_);
-  last->next = cold_;
-  cold_ = cooling;
+  cold_.insert(cold_.end(), cooling.begin(), cooling.end());
+} catch (const std::bad_alloc&) {  // NOLINT: the next time; at worst addresses are used no more
 }
 
 void stack_cache::refill(stack_pool& pool) {

@@ -2,7 +2,8 @@
 #pragma once
 // Stacks, each with its task header, for reuse: a carrier keeps a few of its own (stack_cache), the
 // rest are here. Stacks are got from the kernel many at a time and given back only as a whole, when
-// the runtime ends; the pages of free ones beyond `warm_max` are when it has been idle for a while.
+// the runtime ends; the pages of free ones beyond `warm_max`, their headers' too, are when it has
+// been idle for a while: of each of those an address stays, here, and its address space.
 
 #include <cstddef>
 #include <mutex>
@@ -26,7 +27,7 @@ class stack_pool {
   /// Takes back a chain of `count`, which ends with `last`.
   void give(task* first, task* last, std::size_t count) noexcept;
   void give(task* one) noexcept { give(one, one, 1); }
-  /// Gives the pages of most free stacks back to the kernel.
+  /// Gives the pages of all but a few free stacks back to the kernel.
   void trim() noexcept;
   /// Every task that ever was, alive or not; f must not wait, or start a task.
   template <class F>
@@ -45,7 +46,7 @@ class stack_pool {
     std::size_t count;
   };
   static constexpr std::size_t slab_max = 64;
-  static constexpr std::size_t warm_max = 4096;
+  static constexpr std::size_t warm_max = 256;
 
   // The header is at the top: in the page that every task touches anyway. Not quite at the top:
   // the same frames of many tasks would all compete for the same few sets of the cache.
@@ -60,13 +61,14 @@ class stack_pool {
   }
 
   void grow();
+  void add_free(std::byte* stack) noexcept;
   void find_leaks_in(const slab& s, bool on) noexcept;
 
   const std::size_t stack_size_;
   std::mutex m_;  // guards all below
   task* free_ = nullptr;
   std::size_t free_count_ = 0;
-  task* cold_ = nullptr;  // free, too, and trimmed: used last
+  std::vector<std::byte*> cold_;  // free, too, and without pages: used last
   std::vector<slab> slabs_;
   bool leaked_ = false;
 };
