@@ -13,6 +13,9 @@
 // Guarantees
 //   - error() is none until the context is done, then never changes; so does cause().
 //   - A child's deadline is never later than its parent's.
+//   - A deadline is on the clock of the runtime that the context was made in: in a task that one's,
+//     in a plain thread the default one. If that runtime ends first, nobody can tell when it is
+//     over: the context is done then, and what is derived from it, with errc::cancelled.
 //   - Ordering: what happened before cancel() is visible to whoever sees the context done.
 // Thread safety: everything here may be called from any task or thread at any time; cancel() also
 // from a callback of the same context.

@@ -19,7 +19,7 @@ namespace weir {
 
 /// Why something ended that was not the job's own doing. 0 means "ok" in this category.
 enum class errc {
-  cancelled = 1,      ///< somebody called cancel()
+  cancelled = 1,      ///< somebody called cancel(), or the runtime with the deadline's clock ended
   deadline_exceeded,  ///< a timeout or deadline passed
   closed,             ///< it takes no more work
   full,               ///< a bounded queue had no room, and waiting was not allowed

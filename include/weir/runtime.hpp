@@ -9,7 +9,9 @@
 //   auto [ctx, cancel] = weir::with_timeout(weir::background(), 5s);
 //   if (!rt.shutdown(ctx)) std::cerr << "some tasks did not end in time\n";
 //
-// Tasks of different runtimes and plain threads share channels and everything else freely.
+// Tasks of different runtimes and plain threads share channels and everything else freely. Time is
+// a runtime's own, though: with it end the timers and deadlines that its tasks have made. Contexts
+// whose deadline has not passed are cancelled then, timers and tickers fire no more.
 
 #include <chrono>
 #include <concepts>

@@ -10,6 +10,9 @@
 // is received is when it fired, not when it was taken. For a single wait use sleep_for, or after()
 // in a select. Both are handles; the last one to go stops it. One that was moved from may only be
 // assigned to and destroyed. Thread safety: any method, from anywhere.
+//
+// The clock is that of the runtime in which it was made or last reset (in a task that task's, in a
+// plain thread the default one), for after_func, too: once that runtime has ended it fires no more.
 
 #include <chrono>
 #include <functional>
