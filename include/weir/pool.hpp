@@ -304,9 +304,9 @@ class pool : public detail::pool_base {
   }
 
   /// `co_await p.schedule()` goes on as a job of this pool. Include pool_coroutine.hpp.
-  template <class Always = void>
+  template <class Unused = void>
   [[nodiscard]] auto schedule() const {
-    return detail::pool_schedule<Always>::on(*this);
+    return detail::pool_schedule<Unused>::on(*this);
   }
 
  private:

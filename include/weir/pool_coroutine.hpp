@@ -56,7 +56,7 @@ class future_awaiter {
   future<R> future_;
 };
 
-template <class Always>
+template <class Unused>
 struct pool_schedule {
   template <class Pool>
   static auto on(const Pool& p) {

@@ -49,8 +49,8 @@ struct resource_pool_options {
   /// One that was idle for longer is thrown away, and one that is older, but not while it is lent.
   /// The pool looks when it is used, as far as it must; if it may lie still for long, call trim()
   /// from time to time.
-  std::chrono::nanoseconds max_idle = std::chrono::nanoseconds::max();
-  std::chrono::nanoseconds max_lifetime = std::chrono::nanoseconds::max();
+  std::chrono::nanoseconds max_idle = (std::chrono::nanoseconds::max)();
+  std::chrono::nanoseconds max_lifetime = (std::chrono::nanoseconds::max)();
 };
 
 /// A resource that is lent until this goes. Movable. A moved-from or given back one is empty, and

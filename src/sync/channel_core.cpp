@@ -35,8 +35,8 @@ channel_core::channel_core(const element_ops& element, std::size_t capacity)
                             std::to_string(ops.size) + "-byte values does not fit into memory.");
   }
   if (capacity == 0) return;
-  slots = static_cast<std::byte*>(::operator new(capacity* ops.size, std::nothrow));
-  if (slots == nullptr) {
+  ring = static_cast<std::byte*>(::operator new(capacity* ops.size, std::nothrow));
+  if (ring == nullptr) {
     constexpr std::size_t usual_max = std::size_t{1} << 20U;  // nobody's mistake
     if (capacity * ops.size <= usual_max) throw std::bad_alloc();
     throw std::length_error("weir::channel: no memory for capacity " + std::to_string(capacity) +
@@ -46,7 +46,7 @@ channel_core::channel_core(const element_ops& element, std::size_t capacity)
 
 channel_core::~channel_core() {
   clear_locked();  // nobody else is left
-  ::operator delete(slots);
+  ::operator delete(ring);
 }
 
 void channel_core::clear_locked() noexcept {
@@ -109,7 +109,7 @@ void channel_core::reserve_locked(std::size_t slots_wanted) {
   const std::size_t kept = count;
   for (std::size_t i = 0; i < kept; ++i)
     ops.slot_to_slot(larger + i * ops.size, pop_slot(ops.size));
-  ::operator delete(std::exchange(slots, larger));
+  ::operator delete(std::exchange(ring, larger));
   room = more;
   head = 0;
   count = kept;
@@ -134,7 +134,7 @@ void channel_core::put_back(void* values, std::size_t n) {
   while (n > given) {
     head = (head == 0 ? room : head) - 1;
     ++count;
-    ops.value_to_slot(slots + head * ops.size, first + --n * ops.size);
+    ops.value_to_slot(ring + head * ops.size, first + --n * ops.size);
   }
 }
 

@@ -69,10 +69,10 @@ class channel_core : public shared_object {
     const std::size_t at = wrapped(head + count);
     ++count;
     ++operations;
-    return slots + at * size;
+    return ring + at * size;
   }
   [[nodiscard]] void* pop_slot(std::size_t size) noexcept {
-    void* slot = slots + head * size;
+    void* slot = ring + head * size;
     if (++head == room) head = 0;
     --count;
     ++operations;
@@ -125,7 +125,7 @@ class channel_core : public shared_object {
   std::size_t head = 0;
   wait_list senders;
   wait_list receivers;
-  std::byte* slots = nullptr;
+  std::byte* ring = nullptr;
   const element_ops& ops;
   bool signal = false;              // constant: a context's done(); only ever closed, never sent on
   bool hides_buffer = false;        // constant: a timer's, which acts as if unbuffered

@@ -109,10 +109,10 @@ class taken_items {
 
   [[nodiscard]] std::size_t size() const noexcept { return last_ - first_; }
   [[nodiscard]] T& front() noexcept { return begin()[first_]; }
-  /// Takes over the n elements in these slots, which hold nothing then.
-  void append(T* slots, std::size_t n) noexcept {
-    std::uninitialized_move_n(slots, n, begin() + last_);
-    std::destroy_n(slots, n);
+  /// Takes over the n elements that begin there, where nothing is then.
+  void append(T* first, std::size_t n) noexcept {
+    std::uninitialized_move_n(first, n, begin() + last_);
+    std::destroy_n(first, n);
     last_ += n;
   }
   void pop_front() noexcept { std::destroy_at(begin() + first_++); }

@@ -203,7 +203,7 @@ class channel_state final : public channel_core {
     lock.lock();
   }
   [[nodiscard]] T* slot_at(std::size_t index) noexcept {
-    return reinterpret_cast<T*>(slots + index * sizeof(T));
+    return reinterpret_cast<T*>(ring + index * sizeof(T));
   }
   template <class From>
   static void append(From* from, std::size_t n, T* slot) noexcept {

@@ -14,7 +14,7 @@ template <std::integral N>
   requires(!std::same_as<N, bool>)
 [[nodiscard]] constexpr std::int64_t to_int64(N n) noexcept {
   if (std::in_range<std::int64_t>(n)) return static_cast<std::int64_t>(n);
-  return std::numeric_limits<std::int64_t>::max();
+  return (std::numeric_limits<std::int64_t>::max)();
 }
 
 /// What an int64 does not take without narrowing, or a warning.
