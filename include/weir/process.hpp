@@ -106,20 +106,25 @@ class stream {
   [[nodiscard]] iterator begin() { return iterator(*state_); }
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
-  /// The same results as a range of outcome<R>, failures included. Uses the stream up.
+  /// The same results as a range of outcome<R>, failures included. Uses the stream up; of a stream
+  /// that is a temporary the range is the owner, so that a loop may be over process(…).outcomes().
   class outcome_range {
    public:
     using stream_type = stream;
     explicit outcome_range(detail::stream_results<R>& s) : from_(&s) {}
+    explicit outcome_range(std::unique_ptr<detail::stream_results<R>> s)
+        : own_(std::move(s)), from_(own_.get()) {}
     [[nodiscard]] auto begin() const { return basic_iterator<true>(*from_); }
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
    private:
     template <class, bool>
     friend class detail::stream_source;
+    std::unique_ptr<detail::stream_results<R>> own_;
     detail::stream_results<R>* from_;
   };
-  [[nodiscard]] outcome_range outcomes() { return outcome_range(*state_); }
+  [[nodiscard]] outcome_range outcomes() & { return outcome_range(*state_); }
+  [[nodiscard]] outcome_range outcomes() && { return outcome_range(std::move(state_)); }
 
   /// All that come, in a vector; rethrows the first failure. Throws std::system_error if the
   /// context ended before all was done.

@@ -127,6 +127,12 @@ WEIR_RULE(process_stages, outcomes_can_be_jobs) {
     EXPECT_EQ(map(background(), first.outcomes(), {.workers = 1}, good).to_vector(),
               (std::vector<bool>{true, true, false, true}));
 
+    auto of_a_temporary = map(
+        background(),
+        process_ordered(background(), numbers(4), {.on_error = on_error::collect}, bad).outcomes(),
+        {.workers = 1}, good);
+    EXPECT_EQ(of_a_temporary.to_vector(), (std::vector<bool>{true, true, false, true}));
+
     auto waits = process(background(), quiet, {.workers = 1}, same);
     for (const bool v : process(background(), waits.outcomes(), {.workers = 1}, good)) {
       EXPECT_TRUE(v);

@@ -185,6 +185,17 @@ WEIR_RULE(process_test, map_gives_a_vector_in_order_and_for_each_waits_for_all) 
   });
 }
 
+WEIR_RULE(process_test, a_loop_may_be_over_the_outcomes_of_a_temporary) {
+  crew_.run([] {
+    std::set<int> got;
+    for (auto& o : process(background(), numbers(9), {.workers = 2}, [](int i) { return i; })
+                       .outcomes()) {
+      got.insert(o.value());
+    }
+    EXPECT_EQ(got.size(), 9U);
+  });
+}
+
 WEIR_RULE(process_test, move_only_jobs_and_results_pass) {
   const channel<std::unique_ptr<int>> jobs{4};
   for (int i = 0; i < 4; ++i) jobs.send(std::make_unique<int>(i));

@@ -56,6 +56,8 @@ class stream_source {
   explicit stream_source(stream<R>& from) : from_(from.state_.get()) {}
   explicit stream_source(stream<R>&& from) : own_(std::move(from.state_)), from_(own_.get()) {}
   explicit stream_source(const typename stream<R>::outcome_range& from) : from_(from.from_) {}
+  explicit stream_source(typename stream<R>::outcome_range&& from)
+      : own_(std::move(from.own_)), from_(from.from_) {}
 
   /// Throws what ended the other stream early: its failure, or the end of its context.
   std::optional<value_type> next(const context& ctx) {
@@ -155,7 +157,7 @@ auto make_source(Source&& from) {
   } else if constexpr (is_stream<plain>) {
     return stream_source<typename plain::value_type, false>(std::forward<Source>(from));
   } else if constexpr (stream_outcomes<plain>) {
-    return stream_source<typename plain::stream_type::value_type, true>(from);
+    return stream_source<typename plain::stream_type::value_type, true>(std::forward<Source>(from));
   } else {
     static_assert(std::ranges::input_range<Source>, "process: jobs come from a channel or a range");
     return range_source(std::views::all(std::forward<Source>(from)));
