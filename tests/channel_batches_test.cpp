@@ -341,6 +341,15 @@ struct no_rvalue_of_const {
   no_rvalue_of_const& operator=(const no_rvalue_of_const&) = default;
 };
 
+TEST(channel_batch, a_list_goes) {
+  const channel<std::string> ch{4};
+  EXPECT_EQ(ch.send_many({"a", "b"}), 2U);
+  EXPECT_EQ(ch.send_many(weir::background(), {"c"}), 1U);
+  EXPECT_EQ(ch.receive(), "a");
+  EXPECT_EQ(ch.receive(), "b");
+  EXPECT_EQ(ch.receive(), "c");
+}
+
 TEST(channel_batch, ranges_and_elements_of_any_kind_go) {
   const channel<int> ints{100};
   const int array[] = {0, 1, 2};

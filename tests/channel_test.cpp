@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <ranges>
 #include <set>
 
 namespace {
@@ -73,6 +74,51 @@ TEST(channel_creation, r5_a_copy_names_the_same_channel) {
   EXPECT_FALSE(a == channel<int>{1});
   b.send(5);
   EXPECT_EQ(a.receive(), 5);
+}
+
+/// Only to be moved, and its address is nobody's.
+struct item {
+  explicit item(int i) : number(i) {}
+  item(item&&) = default;
+  item& operator=(item&&) = default;
+  item* operator&() const = delete;  // NOLINT: that is the point
+  int number;
+};
+
+TEST(channel_creation, an_element_need_only_be_movable) {
+  const channel<item> ch{2};
+  ch.send(item{1});
+  ch.send(item{2});
+  ch.close();
+  int expected = 1;
+  for (item v : ch) EXPECT_EQ(v.number, expected++);
+  EXPECT_EQ(expected, 3);
+}
+
+template <class Ch>
+using loop_gives = std::ranges::range_reference_t<const Ch>;
+
+TEST(channel_creation, a_loop_gives_what_it_cannot_copy_to_be_moved_from) {
+  using pointer = std::unique_ptr<int>;
+  static_assert(std::same_as<loop_gives<channel<int>>, int&>);
+  static_assert(std::same_as<loop_gives<channel<pointer>>, pointer&&>);
+  static_assert(std::same_as<loop_gives<channel<std::vector<pointer>>>, std::vector<pointer>&&>);
+  static_assert(std::same_as<loop_gives<weir::receiver<pointer>>, pointer&&>);
+  static_assert(std::ranges::input_range<const channel<pointer>>);
+
+  const channel<pointer> ch{4};
+  for (int i = 1; i <= 4; ++i) ch.send(std::make_unique<int>(i));
+  ch.close();
+  int sum = 0;
+  for (auto&& p : ch | std::views::filter([](const pointer& v) { return *v != 2; })) sum += *p;
+  EXPECT_EQ(sum, 8);
+}
+
+TEST(channel_creation, what_is_received_may_be_left) {
+  const channel<int> ch{1};
+  ch.close();
+  ch.receive();
+  ch.receive(weir::background());  // (no warning)
 }
 
 WEIR_RULE(channel_test, r8_a_buffered_channel_is_first_in_first_out) {

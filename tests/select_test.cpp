@@ -338,6 +338,41 @@ TEST(select_case_test, a_case_that_was_sent_stays_spent_when_it_is_kept) {
   EXPECT_EQ(c.size(), 1U);
 }
 
+/// Only to be moved, though nothing in it needs code for that.
+struct plain_item {
+  explicit plain_item(int i) : number(i) {}
+  plain_item(plain_item&&) = default;
+  plain_item& operator=(plain_item&&) = default;
+  int number;
+};
+
+TEST(select_case_test, plain_data_that_can_only_be_moved_is_sent_once) {
+  const channel<plain_item> c{2};
+  select(on_send(c, plain_item{1}));
+  plain_item v{2};
+  std::vector<select_case> kept;
+  kept.emplace_back(on_send(c, std::move(v)));
+  select(kept);
+  EXPECT_EQ(c.receive()->number, 1);
+  EXPECT_EQ(c.receive()->number, 2);
+  EXPECT_THROW(select(kept), std::logic_error);
+}
+
+template <class Ch>
+concept can_be_sent_to =
+    requires(Ch ch, weir::detail::value_type_of<Ch> v) { on_send(ch, std::move(v)); };
+template <class Ch>
+concept can_be_received_from = requires(Ch ch) { on_receive(ch); };
+
+TEST(select_case_test, halves_have_only_their_own_direction) {
+  static_assert(can_be_sent_to<channel<int>> && can_be_received_from<channel<int>&>);
+  static_assert(can_be_sent_to<const sender<int>&> && !can_be_sent_to<receiver<int>>);
+  static_assert(can_be_received_from<receiver<int>> && !can_be_received_from<const sender<int>&>);
+  static_assert(!can_be_sent_to<decltype(background().done())>);
+  static_assert(!can_be_sent_to<decltype(std::declval<const timer&>().channel())>);
+  static_assert(!can_be_sent_to<decltype(std::declval<const future<int>&>().done())>);
+}
+
 /// Its move may throw, so that channels keep it in a box.
 struct boxed_string {
   std::string text;

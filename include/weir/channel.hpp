@@ -31,6 +31,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <initializer_list>
 #include <iterator>
 #include <optional>
 #include <ranges>
@@ -42,6 +43,7 @@
 #include "detail/channel_core.hpp"
 #include "detail/channel_elements.hpp"
 #include "detail/channel_state.hpp"
+#include "detail/loop_reference.hpp"
 #include "error.hpp"
 
 namespace weir {
@@ -65,7 +67,7 @@ class try_receive_result {
   [[nodiscard]] bool closed() const noexcept { return closed_; }
   [[nodiscard]] T& operator*() noexcept { return *item_; }
   [[nodiscard]] const T& operator*() const noexcept { return *item_; }
-  [[nodiscard]] T* operator->() noexcept { return &*item_; }
+  [[nodiscard]] T* operator->() noexcept { return item_.operator->(); }
   [[nodiscard]] T& value() { return item_.value(); }
 
  private:
@@ -76,29 +78,6 @@ class try_receive_result {
 };
 
 namespace detail {
-
-/// What channel, sender and receiver are: a reference to the state, null for Go's nil channel.
-template <class T>
-class channel_handle {
- public:
-  /// Values waiting in the buffer. Only a hint when others use the channel too.
-  [[nodiscard]] std::size_t size() const noexcept { return state_ ? state_->size() : 0; }
-  [[nodiscard]] std::size_t capacity() const noexcept { return state_ ? state_->capacity() : 0; }
-  /// Has close() been called? Values may still be buffered.
-  [[nodiscard]] bool closed() const noexcept { return state_ && state_->is_closed(); }
-  /// Same channel, or both nil.
-  friend bool operator==(const channel_handle& a, const channel_handle& b) noexcept {
-    return a.state_ == b.state_;
-  }
-  /// For select and for Weir's own words.
-  [[nodiscard]] channel_state<T>* state() const noexcept { return state_.get(); }
-  [[nodiscard]] const ref<channel_state<T>>& shared_state() const noexcept { return state_; }
-
- protected:
-  channel_handle() = default;
-  explicit channel_handle(ref<channel_state<T>> s) noexcept : state_(std::move(s)) {}
-  ref<channel_state<T>> state_;
-};
 
 /// The sending half's methods; Self is channel<T> or sender<T>.
 template <class Self, class T>
@@ -141,10 +120,14 @@ class sending {
   std::size_t send_many(R&& range) const {
     return push_many(std::forward<R>(range), {});
   }
+  std::size_t send_many(std::initializer_list<T> values) const { return push_many(values, {}); }
   /// As above until ctx is done; the elements behind those that were sent are untouched.
   template <std::ranges::input_range R>
   std::size_t send_many(const context& ctx, R&& range) const {
     return push_many(std::forward<R>(range), {.until = &ctx});
+  }
+  std::size_t send_many(const context& ctx, std::initializer_list<T> values) const {
+    return push_many(values, {.until = &ctx});
   }
 
   /// No more values: receivers get what is buffered, then the end. Wakes every waiter; senders that
@@ -213,14 +196,14 @@ template <class Self, class T>
 class receiving {
  public:
   /// Blocks until there is a value; empty when the channel is closed and drained.
-  [[nodiscard]] std::optional<T> receive() const {
+  std::optional<T> receive() const {
     std::optional<T> item;
     (void)pull(item, {});
     return item;
   }
   /// As receive(), until ctx is done: then empty. A context that is done already wins over a value,
   /// which stays. ctx.cancelled() tells the two apart.
-  [[nodiscard]] std::optional<T> receive(const context& ctx) const {
+  std::optional<T> receive(const context& ctx) const {
     std::optional<T> item;
     if (!ctx.cancelled()) (void)pull(item, {.until = &ctx});
     return item;
@@ -247,7 +230,8 @@ class receiving {
     return pull_many(std::move(out), max, {.until = &ctx});
   }
 
-  /// `for (T v : ch)` receives until closed and drained. Single pass.
+  /// `for (T v : ch)` receives until closed and drained. Single pass. Of a T that cannot be copied
+  /// it gives T&& (so `auto&&`, not `auto&`), else T&.
   class iterator {
    public:
     using iterator_concept = std::input_iterator_tag;
@@ -256,8 +240,8 @@ class receiving {
 
     iterator() = default;
     explicit iterator(Self from) : from_(std::move(from)) { ++*this; }
-    T& operator*() const noexcept { return *item_; }
-    T* operator->() const noexcept { return &*item_; }
+    loop_reference<T> operator*() const noexcept { return static_cast<loop_reference<T>>(*item_); }
+    T* operator->() const noexcept { return item_.operator->(); }
     iterator& operator++() {
       item_.reset();
       (void)from_.pull(item_, {});

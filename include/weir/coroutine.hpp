@@ -52,6 +52,7 @@
 
 #include "channel.hpp"
 #include "context.hpp"
+#include "detail/channel_halves.hpp"
 #include "detail/coroutine_wait.hpp"
 #include "detail/duration.hpp"
 #include "runtime.hpp"
@@ -74,11 +75,6 @@ class task_awaiter;
 template <class Submit>
 class handover_awaiter;
 
-/// A channel, or its half that is meant; T is what it carries.
-template <class Ch>
-concept receivable = std::convertible_to<const Ch&, receiver<typename Ch::value_type>>;
-template <class Ch>
-concept sendable = std::convertible_to<const Ch&, sender<typename Ch::value_type>>;
 }  // namespace detail
 
 /// Gives std::optional<T>: a value, or none when `from` is closed and drained.

@@ -54,6 +54,7 @@
 #include <vector>
 
 #include "context.hpp"
+#include "detail/loop_reference.hpp"
 #include "detail/stream_base.hpp"
 #include "detail/stream_call.hpp"
 #include "detail/stream_source.hpp"
@@ -78,15 +79,13 @@ class stream {
     using value_type = std::conditional_t<Outcomes, outcome<R>, R>;
     using difference_type = std::ptrdiff_t;
 
+    using reference = std::conditional_t<Outcomes, outcome<R>&, detail::loop_reference<R>>;
+
     explicit basic_iterator(detail::stream_results<R>& s) : from_(&s) { ++*this; }
-    [[nodiscard]] value_type& operator*() const noexcept {
-      if constexpr (Outcomes) {
-        return *item_;
-      } else {
-        return item_->value();
-      }
-    }
-    [[nodiscard]] value_type* operator->() const noexcept { return &**this; }
+    /// Of an R that cannot be copied R&& (for `auto&&`, not `auto&`), else R&; of outcomes
+    /// outcome<R>&.
+    [[nodiscard]] reference operator*() const noexcept { return static_cast<reference>(found()); }
+    [[nodiscard]] value_type* operator->() const noexcept { return std::addressof(found()); }
     basic_iterator& operator++() {
       item_.reset();
       item_ = from_->template next<Outcomes>();
@@ -98,6 +97,13 @@ class stream {
     }
 
    private:
+    [[nodiscard]] value_type& found() const noexcept {
+      if constexpr (Outcomes) {
+        return *item_;
+      } else {
+        return item_->value();
+      }
+    }
     detail::stream_results<R>* from_;
     mutable std::optional<outcome<R>> item_;
   };
@@ -130,7 +136,7 @@ class stream {
   /// context ended before all was done.
   [[nodiscard]] std::vector<R> to_vector() {
     std::vector<R> all;
-    for (R& value : *this) all.push_back(std::move(value));
+    for (auto&& value : *this) all.push_back(std::move(value));
     state_->rethrow_cut_short("weir::stream::to_vector");
     return all;
   }

@@ -29,6 +29,8 @@
 
 #include "channel.hpp"
 #include "context.hpp"
+#include "detail/channel_elements.hpp"
+#include "detail/channel_halves.hpp"
 #include "detail/duration.hpp"
 #include "detail/select_cases.hpp"
 
@@ -36,7 +38,7 @@ namespace weir {
 
 /// Ready when `ch` has a value or is closed: f gets std::optional<T>, empty for the latter; or
 /// nothing.
-template <class Ch, class F = detail::do_nothing>
+template <detail::receivable Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_receive(Ch&& ch, F f = {}) {
   auto channel = detail::channel_for_case(std::forward<Ch>(ch));
   return detail::receive_case<decltype(channel), F>(std::move(channel), std::move(f));
@@ -47,33 +49,35 @@ template <class Ch, class F = detail::do_nothing>
 /// otherwise. Several cases may stand for one such value: whichever is chosen has it. What is not
 /// copied must outlive the case: make that in the call of select(), or of something that has a
 /// name. (A select_case takes the value over.)
-template <class Ch, class F = detail::do_nothing>
+template <detail::sendable Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_send(Ch&& ch, const detail::value_type_of<Ch>& v, F f = {})
   requires std::copy_constructible<detail::value_type_of<Ch>>
 {
   using T = detail::value_type_of<Ch>;
   return detail::make_send_case(std::forward<Ch>(ch), detail::owned_value<T>{v}, std::move(f));
 }
-template <class Ch, class F = detail::do_nothing>
+template <detail::sendable Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>& v WEIR_OUTLIVES_RESULT, F f = {})
   requires(!std::copy_constructible<detail::value_type_of<Ch>>)
 {
   using T = detail::value_type_of<Ch>;
-  return detail::make_send_case(std::forward<Ch>(ch), detail::borrowed_value<T>{&v}, std::move(f));
+  return detail::make_send_case(std::forward<Ch>(ch), detail::borrowed_value<T>{std::addressof(v)},
+                                std::move(f));
 }
-template <class Ch, class F = detail::do_nothing>
+template <detail::sendable Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>&& v, F f = {})
-  requires std::is_trivially_copyable_v<detail::value_type_of<Ch>>
+  requires detail::is_plain_data<detail::value_type_of<Ch>>
 {
   using T = detail::value_type_of<Ch>;
   return detail::make_send_case(std::forward<Ch>(ch), detail::owned_value<T>{v}, std::move(f));
 }
-template <class Ch, class F = detail::do_nothing>
+template <detail::sendable Ch, class F = detail::do_nothing>
 [[nodiscard]] auto on_send(Ch&& ch, detail::value_type_of<Ch>&& v WEIR_OUTLIVES_RESULT, F f = {})
-  requires(!std::is_trivially_copyable_v<detail::value_type_of<Ch>>)
+  requires(!detail::is_plain_data<detail::value_type_of<Ch>>)
 {
   using T = detail::value_type_of<Ch>;
-  return detail::make_send_case(std::forward<Ch>(ch), detail::borrowed_value<T>{&v}, std::move(f));
+  return detail::make_send_case(std::forward<Ch>(ch), detail::borrowed_value<T>{std::addressof(v)},
+                                std::move(f));
 }
 
 /// Ready when ctx is done.
@@ -125,7 +129,7 @@ std::size_t select(Cases&&... cases) {
 
 /// A case whose kind is known only at run time. Made from any of the above. It may be used in one
 /// select after the other, but for a send case whose value has been sent (unless T is trivially
-/// copyable): that throws std::logic_error.
+/// copyable, and can be copied): that throws std::logic_error.
 class select_case {
  public:
   template <class C>

@@ -188,8 +188,8 @@ WEIR_RULE(process_test, map_gives_a_vector_in_order_and_for_each_waits_for_all) 
 WEIR_RULE(process_test, a_loop_may_be_over_the_outcomes_of_a_temporary) {
   crew_.run([] {
     std::set<int> got;
-    for (auto& o : process(background(), numbers(9), {.workers = 2}, [](int i) { return i; })
-                       .outcomes()) {
+    for (auto& o :
+         process(background(), numbers(9), {.workers = 2}, [](int i) { return i; }).outcomes()) {
       got.insert(o.value());
     }
     EXPECT_EQ(got.size(), 9U);
@@ -202,7 +202,8 @@ WEIR_RULE(process_test, move_only_jobs_and_results_pass) {
   jobs.close();
   crew_.run([&] {
     int sum = 0;
-    for (auto& r : process(background(), jobs, {.workers = 2}, [](std::unique_ptr<int> p) {
+    for (std::unique_ptr<int> r :
+         process(background(), jobs, {.workers = 2}, [](std::unique_ptr<int> p) {
            *p *= 10;
            return p;
          })) {

@@ -31,6 +31,12 @@ template <class T>
   }
 }
 
+/// A copy of it is nothing that its type would notice. (Trivially copyable is also what can only be
+/// moved, if that is trivial.)
+template <class T>
+inline constexpr bool is_plain_data =
+    std::is_trivially_copyable_v<T> && std::is_trivially_copy_constructible_v<T>;
+
 /// A range that is an array of T, which can go into the channel under its lock: moving an element
 /// does not throw, and a copy is nothing that its type would notice.
 template <class R, class T, bool Copies>
@@ -38,7 +44,7 @@ concept goes_in_one_piece =
     std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
     std::same_as<element_of<T>, T> &&
     (Copies
-         ? std::is_trivially_copyable_v<T> && std::is_trivially_copy_constructible_v<T> &&
+         ? is_plain_data<T> &&
                std::same_as<
                    std::remove_const_t<std::remove_reference_t<std::ranges::range_reference_t<R>>>,
                    T>

@@ -56,7 +56,7 @@ class channel_state final : public channel_core {
         lock.unlock();
         return transfer::moved;
       }
-      return send_locked(&v, how);
+      return send_locked(std::addressof(v), how);
     } else {
       auto boxed = std::make_unique<T>(std::move(v));
       lock_before("send on a channel");
@@ -112,7 +112,7 @@ class channel_state final : public channel_core {
     }
     if constexpr (std::is_const_v<From>) {
       T copy(from[0]);
-      result = send_locked(&copy, how);
+      result = send_locked(std::addressof(copy), how);
     } else {
       result = send_locked(from, how);
     }
@@ -153,7 +153,7 @@ class channel_state final : public channel_core {
       lock.unlock();
       return transfer::moved;
     }
-    return send_locked(&v, how);
+    return send_locked(std::addressof(v), how);
   }
   transfer receive_in_select(std::optional<T>& out, patience how)
     requires std::is_same_v<element, T>
@@ -181,9 +181,11 @@ class channel_state final : public channel_core {
     }
   }
   /// To be received next, in this order: somebody could not keep them.
-  void put_back(taken_items<T>& items) { channel_core::put_back(&items.front(), items.size()); }
+  void put_back(taken_items<T>& items) {
+    channel_core::put_back(std::addressof(items.front()), items.size());
+  }
   /// The same of one.
-  void put_back(element& e) { channel_core::put_back(&e); }
+  void put_back(element& e) { channel_core::put_back(std::addressof(e)); }
 
   /// To its owner: a value that was moved from to be sent, and was not.
   static void give_back(T& v, T&& value) noexcept(!std::is_move_assignable_v<T>) {
@@ -191,8 +193,8 @@ class channel_state final : public channel_core {
       v = std::move(value);
     } else {
       // (noexcept: its owner is about to end what would not exist if this throws.)
-      std::destroy_at(&v);
-      std::construct_at(&v, std::move(value));
+      std::destroy_at(std::addressof(v));
+      std::construct_at(std::addressof(v), std::move(value));
     }
   }
 
@@ -230,6 +232,32 @@ class channel_state final : public channel_core {
     lock.unlock();
     return transfer::would_block;
   }
+};
+
+/// What channel, sender and receiver are: a reference to the state, null for Go's nil channel.
+template <class T>
+class channel_handle {
+  static_assert(std::same_as<T, std::remove_cvref_t<T>>,
+                "channel<T>: T is moved in and out, so it is neither const nor a reference");
+
+ public:
+  /// Values waiting in the buffer. Only a hint when others use the channel too.
+  [[nodiscard]] std::size_t size() const noexcept { return state_ ? state_->size() : 0; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return state_ ? state_->capacity() : 0; }
+  /// Has close() been called? Values may still be buffered.
+  [[nodiscard]] bool closed() const noexcept { return state_ && state_->is_closed(); }
+  /// Same channel, or both nil.
+  friend bool operator==(const channel_handle& a, const channel_handle& b) noexcept {
+    return a.state_ == b.state_;
+  }
+  /// For select and for Weir's own words.
+  [[nodiscard]] channel_state<T>* state() const noexcept { return state_.get(); }
+  [[nodiscard]] const ref<channel_state<T>>& shared_state() const noexcept { return state_; }
+
+ protected:
+  channel_handle() = default;
+  explicit channel_handle(ref<channel_state<T>> s) noexcept : state_(std::move(s)) {}
+  ref<channel_state<T>> state_;
 };
 
 }  // namespace weir::detail

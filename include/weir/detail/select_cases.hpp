@@ -16,6 +16,7 @@
 
 #include "../channel.hpp"
 #include "../context.hpp"
+#include "channel_halves.hpp"
 
 /// Of a parameter that the result refers to: a compiler that knows it warns of a temporary.
 #if defined(__clang__)
@@ -183,7 +184,7 @@ class send_case {
     }
   }
   void run() {
-    if constexpr (!std::is_trivially_copyable_v<T>) spent_ = true;
+    if constexpr (!is_plain_data<T>) spent_ = true;
     f_();
   }
   [[nodiscard]] auto kept() && {
@@ -213,7 +214,9 @@ class send_case {
   [[nodiscard]] box* box_for(const U& value) noexcept
     requires lends_box
   {
-    return shared_box_ == nullptr && &value_.get() == &value ? &box_ : nullptr;
+    return shared_box_ == nullptr && std::addressof(value_.get()) == std::addressof(value)
+               ? &box_
+               : nullptr;
   }
   /// What was not sent is its owner's again.
   void unbox() noexcept
@@ -233,7 +236,7 @@ class send_case {
 
   T* unsent_value() {
     if (spent_) throw_case_spent();
-    return &value_.get();
+    return std::addressof(value_.get());
   }
   /// From where it is: a select that threw may have left it in its box.
   owned_value<T> take_value() {
@@ -380,10 +383,6 @@ bool select_one(std::size_t& chosen, Cases&... cases) {
   chosen = result == transfer::cancelled ? done : channel;
   return true;
 }
-
-/// The value type of anything that can be received from / sent to.
-template <class Ch>
-using value_type_of = typename std::remove_cvref_t<Ch>::value_type;
 
 template <class Ch, class Value, class F>
 [[nodiscard]] auto make_send_case(Ch&& ch, Value value, F f) {

@@ -4,13 +4,13 @@
 // if the job may be tried again. See process.hpp.
 
 #include <concepts>
-#include <ranges>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "../context.hpp"
+#include "loop_reference.hpp"
 
 namespace weir::detail {
 
@@ -38,14 +38,6 @@ using stream_result = std::conditional_t<std::is_void_v<stream_call_result<F, T>
                                          stream_call_result<F, T>>;
 
 // ---- a job that may be tried again --------------------------------------------------------------
-
-/// std::copy_constructible says yes to a vector of what can not be copied.
-template <class T>
-inline constexpr bool can_be_copied = std::copy_constructible<T>;
-template <std::ranges::range T>
-  requires requires { typename T::allocator_type; }
-inline constexpr bool can_be_copied<T> =
-    std::copy_constructible<T> && can_be_copied<std::ranges::range_value_t<T>>;
 
 // What f declares: to ask what else it takes would compile its body with that, where it is a
 // template, and be an error where that can not be.

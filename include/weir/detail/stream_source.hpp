@@ -18,6 +18,7 @@
 #include "../channel.hpp"
 #include "../context.hpp"
 #include "../outcome.hpp"
+#include "channel_halves.hpp"
 
 namespace weir {
 
@@ -135,10 +136,6 @@ class range_source {
   bool ended_ = false;
 };
 
-template <class Ch>
-concept job_channel =
-    std::convertible_to<Ch, receiver<typename std::remove_cvref_t<Ch>::value_type>>;
-
 template <class S>
 inline constexpr bool is_stream = false;
 template <class R>
@@ -152,7 +149,7 @@ concept stream_outcomes =
 template <class Source>
 auto make_source(Source&& from) {
   using plain = std::remove_cvref_t<Source>;
-  if constexpr (job_channel<Source>) {
+  if constexpr (receivable<Source>) {
     return channel_source<typename plain::value_type>(from);
   } else if constexpr (is_stream<plain>) {
     return stream_source<typename plain::value_type, false>(std::forward<Source>(from));
