@@ -396,6 +396,21 @@ WEIR_RULE(context_test, the_last_cancel_func_to_go_cancels) {
   });
 }
 
+WEIR_RULE(context_test, a_stop_token_may_be_given_where_a_context_is_wanted) {
+  static_assert(std::convertible_to<std::stop_token, context>);
+  static_assert(std::convertible_to<context, std::stop_token>);
+  std::stop_source source;
+  const std::stop_token token = source.get_token();
+  const context ctx = token;
+  EXPECT_FALSE(ctx == token) << "its token is its own";
+  EXPECT_TRUE(ctx.stop_token() == ctx);
+  source.request_stop();
+  EXPECT_EQ(ctx.error(), weir::errc::cancelled);
+  const weir::channel<int> ch{1};
+  ch.send(1);
+  EXPECT_FALSE(ch.receive(token)) << "done wins";
+}
+
 WEIR_RULE(context_test, stop_tokens_convert_both_ways) {
   crew_.run([] {
     auto [ctx, cancel] = with_cancel(background());

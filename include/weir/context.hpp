@@ -100,7 +100,7 @@ class context {
   context() = default;
   /// A context that is done when `token` is asked to stop (with errc::cancelled).
   // (What after_func() was given for it is kept until the source has been asked to stop.)
-  explicit context(std::stop_token token);
+  context(std::stop_token token);  // NOLINT: interchangeable by design
   context(const context&) = default;
   context& operator=(const context&) = default;
   /// What was moved from is background().
@@ -139,6 +139,8 @@ class context {
   friend bool operator==(const context& a, const context& b) noexcept {
     return a.state_ == b.state_;
   }
+  /// Are both asked to stop as one?
+  friend bool operator==(const context& a, const std::stop_token& b) { return a.stop_token() == b; }
   /// For select and for Weir's own words: the core of done(), null for background().
   [[nodiscard]] detail::channel_core* done_core() const noexcept { return done_; }
   [[nodiscard]] detail::context_state* state() const noexcept;
