@@ -242,6 +242,26 @@ TEST(once_test, an_exception_uses_it_up_as_in_go) {
 
 // ---- task_group ---------------------------------------------------------------------------------
 
+/// Calls once; as the one it is, or as one that is used up.
+struct lvalue_only {
+  int operator()() & { return 1; }
+};
+struct rvalue_only {
+  int operator()() && { return 2; }
+};
+
+WEIR_RULE(sync_test, what_is_called_once_may_say_as_what) {
+  const weir::wait_group done;
+  done.go(lvalue_only{});
+  done.go(rvalue_only{});
+  done.wait();
+  const weir::once one;
+  one.call(rvalue_only{});
+  EXPECT_EQ(weir::run(lvalue_only{}), 1);
+  EXPECT_EQ(weir::run(rvalue_only{}), 2);
+  EXPECT_EQ(weir::blocking(rvalue_only{}), 2);
+}
+
 TEST(task_group_test, the_first_exception_cancels_the_others_and_comes_out_of_wait) {
   task_group g;
   std::atomic<int> cancelled{0};

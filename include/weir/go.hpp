@@ -47,13 +47,13 @@ class context;
 /// std::invalid_argument for an empty std::function, std::bad_alloc when no stack can be had,
 /// std::system_error with errc::forked in a forked child of a process that has had a runtime, or
 /// when no thread can be had; f has then not been started.
-template <std::invocable F>
+template <detail::callable_once F>
 void go(F f) {
   detail::check_callable(f, "go");
   detail::spawn_callable(nullptr, {}, std::move(f));
 }
 /// The same with a name for messages and dumps; 31 bytes of it are kept.
-template <std::invocable F>
+template <detail::callable_once F>
 void go(std::string_view name, F f) {
   detail::check_callable(f, "go");
   detail::spawn_callable(nullptr, name, std::move(f));
@@ -68,8 +68,8 @@ void run_blocking(thunk body, void* argument);
 
 /// Calls `call` with a thunk that runs f, and gives f's result or exception.
 template <class F, class Call>
-auto through_thunk(F& f, Call call) -> std::invoke_result_t<F&> {
-  using R = std::invoke_result_t<F&>;
+auto through_thunk(F& f, Call call) -> call_result<F> {
+  using R = call_result<F>;
   constexpr bool is_void = std::is_void_v<R>;
   using kept = std::conditional_t<
       is_void, bool,
@@ -84,12 +84,12 @@ auto through_thunk(F& f, Call call) -> std::invoke_result_t<F&> {
         auto& self = *static_cast<frame*>(p);
         try {
           if constexpr (is_void) {
-            self.f();
+            call_it(self.f);
           } else if constexpr (std::is_reference_v<R>) {
-            auto&& r = self.f();
+            auto&& r = call_it(self.f);
             self.result.emplace(std::addressof(r));
           } else {
-            self.result.emplace(self.f());
+            self.result.emplace(call_it(self.f));
           }
         } catch (...) {
           self.error = std::current_exception();
@@ -108,8 +108,8 @@ auto through_thunk(F& f, Call call) -> std::invoke_result_t<F&> {
 /// Runs f as a task and lends the calling thread as a carrier until f returns; gives f's result or
 /// exception. Inside of it, main is as cheap as any task: a plain thread that waits costs the
 /// kernel a wake-up. Called from a task it simply calls f. Tasks that f started go on after it.
-template <std::invocable F>
-auto run(F f) -> std::invoke_result_t<F&> {
+template <detail::callable_once F>
+auto run(F f) -> detail::call_result<F> {
   detail::check_callable(f, "run");
   return detail::through_thunk(
       f, [](detail::thunk body, void* arg) { detail::run_as_task(nullptr, body, arg); });
@@ -120,8 +120,8 @@ auto run(F f) -> std::invoke_result_t<F&> {
 /// result or exception. In a plain thread it simply calls f. Thread-locals in f are that thread's.
 /// Each call that is under way costs a thread, and there is no bound on them but who calls: a
 /// pool's workers, or a semaphore.
-template <std::invocable F>
-auto blocking(F f) -> std::invoke_result_t<F&> {
+template <detail::callable_once F>
+auto blocking(F f) -> detail::call_result<F> {
   detail::check_callable(f, "blocking");
   return detail::through_thunk(
       f, [](detail::thunk body, void* arg) { detail::run_blocking(body, arg); });

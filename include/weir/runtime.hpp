@@ -64,12 +64,12 @@ class runtime {
 
   /// weir::go on this runtime, from anywhere. Throws errc::closed after shutdown() has begun,
   /// unless called by one of its own tasks.
-  template <std::invocable F>
+  template <detail::callable_once F>
   void go(F f) {
     detail::check_callable(f, "runtime::go");
     detail::spawn_callable(this, {}, std::move(f));
   }
-  template <std::invocable F>
+  template <detail::callable_once F>
   void go(std::string_view name, F f) {
     detail::check_callable(f, "runtime::go");
     detail::spawn_callable(this, name, std::move(f));
@@ -77,8 +77,8 @@ class runtime {
   /// weir::run on this runtime; from a task of another one that waits, as for a channel. Throws
   /// errc::closed if the runtime stops before f has ended, once nothing of it runs any more: no
   /// task, and no function in blocking(), which may all use what is f's.
-  template <std::invocable F>
-  auto run(F f) -> std::invoke_result_t<F&> {
+  template <detail::callable_once F>
+  auto run(F f) -> detail::call_result<F> {
     detail::check_callable(f, "runtime::run");
     return detail::through_thunk(
         f, [this](detail::thunk body, void* arg) { detail::run_as_task(this, body, arg); });

@@ -44,13 +44,13 @@ class wait_group {
   [[nodiscard]] bool wait(const context& ctx) const;
   /// add(), then starts f as a task, then done() when f returns. An exception that leaves f ends
   /// the program, as from any task.
-  template <std::invocable F>
+  template <detail::callable_once F>
   void go(F f) const {
     detail::check_callable(f, "wait_group::go");
     add();
     try {
       weir::go([f = std::optional<F>(std::move(f)), self = *this]() mutable {
-        (*f)();
+        (void)detail::call_it(*f);
         f.reset();  // what it holds may be its waiter's
         self.done();
       });
@@ -120,7 +120,7 @@ class semaphore {
 class once {
  public:
   once();
-  template <std::invocable F>
+  template <detail::callable_once F>
   void call(F f) const {
     detail::check_callable(f, "once::call");
     if (!begin()) return;
@@ -128,9 +128,9 @@ class once {
       const once o;  // f may end the last other handle
       ~ender() { o.end(); }
     } e{*this};
-    f();
+    (void)detail::call_it(f);
   }
-  template <std::invocable F>
+  template <detail::callable_once F>
   void operator()(F f) const {
     call(std::move(f));
   }

@@ -18,6 +18,7 @@
 #include <concepts>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -91,7 +92,7 @@ class task_group {
         std::exception_ptr error;
         try {
           if constexpr (std::invocable<F&, const context&>) {
-            (*held)(detail::group_context(*s));
+            (void)std::invoke(*held, detail::group_context(*s));
           } else {
             (*held)();
           }

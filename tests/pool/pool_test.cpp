@@ -46,6 +46,19 @@ WEIR_RULE(pool_test, a_submitted_jobs_result_is_its_futures) {
   });
 }
 
+WEIR_RULE(pool_test, a_job_may_be_a_member_of_the_state) {
+  struct connection {
+    int number = 7;
+    int query() { return number++; }
+  };
+  crew_.run([] {
+    pool<connection> p{{.workers = 1}};
+    EXPECT_EQ(p.submit(&connection::query).get(), 7);
+    p.post(&connection::query);
+    EXPECT_EQ(p.submit(&connection::query).get(), 9);
+  });
+}
+
 WEIR_RULE(pool_test, a_jobs_exception_is_its_futures_and_stops_nobody) {
   crew_.run([] {
     pool p{{.workers = 1, .queue = 4}};

@@ -88,6 +88,25 @@ WEIR_RULE(process_test, the_first_failure_cancels_the_rest_and_comes_out_of_the_
   });
 }
 
+WEIR_RULE(process_test, the_function_may_be_a_member_of_the_job) {
+  crew_.run([] {
+    struct named {
+      std::string name;
+      int* calls;
+      void call() const { ++*calls; }
+    };
+    int calls = 0;
+    const std::vector<named> jobs{{"a", &calls}, {"bcd", &calls}};
+    for_each(background(), jobs, {.workers = 1}, &named::call);
+    EXPECT_EQ(calls, 2);
+    const std::vector<std::string> names = map(background(), jobs, {.workers = 1}, &named::name);
+    EXPECT_EQ(names, (std::vector<std::string>{"a", "bcd"}));
+    const std::vector<std::size_t> sizes =
+        map(background(), names, {.workers = 1}, &std::string::size);
+    EXPECT_EQ(sizes, (std::vector<std::size_t>{1, 3}));
+  });
+}
+
 WEIR_RULE(process_test, collected_failures_cancel_nothing) {
   crew_.run([] {
     const auto f = [](int i) {

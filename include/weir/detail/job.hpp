@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -269,12 +270,12 @@ template <class State, class F>
 decltype(auto) call_job(F& f, const context& ctx, [[maybe_unused]] void* state) {
   if constexpr (takes_state<F, State>) {
     if constexpr (std::invocable<F&, const context&, State&>) {
-      return f(ctx, *static_cast<State*>(state));
+      return std::invoke(f, ctx, *static_cast<State*>(state));
     } else {
-      return f(*static_cast<State*>(state));
+      return std::invoke(f, *static_cast<State*>(state));
     }
   } else if constexpr (takes_context<F, State>) {
-    return f(ctx);
+    return std::invoke(f, ctx);
   } else {
     return f();
   }

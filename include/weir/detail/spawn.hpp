@@ -3,6 +3,7 @@
 // How go(f) hands f to the runtime without allocating: the runtime builds f at the top of the new
 // task's own stack.
 
+#include <concepts>
 #include <cstddef>
 #include <new>
 #include <string_view>
@@ -13,6 +14,21 @@ class runtime;
 }
 
 namespace weir::detail {
+
+/// What is called once: as the lvalue that it is, or, if it only takes that, as an rvalue.
+template <class F>
+concept callable_once = std::invocable<F&> || std::invocable<F>;
+
+template <callable_once F>
+decltype(auto) call_it(F& f) {
+  if constexpr (std::invocable<F&>) {
+    return f();
+  } else {
+    return std::move(f)();
+  }
+}
+template <class F>
+using call_result = decltype(call_it(std::declval<F&>()));
 
 /// How a callable is put in place, run once, and ended.
 struct body_ops {
@@ -32,7 +48,7 @@ inline constexpr body_ops body_ops_of{
         F* f;
         ~ender() { f->~F(); }
       } body{static_cast<F*>(self)};
-      (void)(*body.f)();
+      (void)call_it(*body.f);
     },
     [](void* self) noexcept { static_cast<F*>(self)->~F(); }};
 

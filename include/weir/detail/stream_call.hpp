@@ -4,6 +4,7 @@
 // if the job may be tried again. See process.hpp.
 
 #include <concepts>
+#include <functional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -22,9 +23,9 @@ concept stream_function = stream_takes_context<F, T> || std::invocable<F&, T>;
 template <class F, class T>
 decltype(auto) call_stream(F& f, [[maybe_unused]] const context& ctx, T&& item) {
   if constexpr (stream_takes_context<F, T>) {
-    return f(ctx, std::forward<T>(item));
+    return std::invoke(f, ctx, std::forward<T>(item));
   } else {
-    return f(std::forward<T>(item));
+    return std::invoke(f, std::forward<T>(item));
   }
 }
 
