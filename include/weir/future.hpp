@@ -64,14 +64,14 @@ class future {
     (void)state().wait(nullptr);
     return std::exchange(job_, {})->take();
   }
-  /// As get(), until ctx is done: then throws a std::system_error with its error; the future stays
-  /// valid, and the job goes on.
+  /// As get(), until ctx is done: then, if the job is not over, throws a std::system_error with its
+  /// error; the future stays valid, and the job goes on.
   R get(const context& ctx) {
     if (!wait(ctx)) throw std::system_error(ctx.error(), "weir: future::get");
     return std::exchange(job_, {})->take();
   }
   void wait() const { (void)state().wait(nullptr); }
-  /// False when ctx is done first.
+  /// False when ctx is done first. It looks at the job before: what is over is over.
   [[nodiscard]] bool wait(const context& ctx) const {
     return state().done() || (!ctx.cancelled() && state().wait(&ctx));
   }
@@ -112,7 +112,7 @@ template <std::ranges::input_range Futures>
 void wait_all(Futures&& futures) {
   for (auto& f : futures) f.wait();
 }
-/// The same; false when ctx is done first.
+/// The same; false when ctx is done before all are over.
 template <std::ranges::input_range Futures>
 [[nodiscard]] bool wait_all(const context& ctx, Futures&& futures) {
   for (auto& f : futures) {
@@ -138,7 +138,7 @@ template <std::ranges::forward_range Futures>
   const std::size_t first = detail::wait_any_job(detail::jobs_of(futures), nullptr, in_time);
   return std::ranges::next(std::ranges::begin(futures), static_cast<std::ptrdiff_t>(first));
 }
-/// The same; the end when ctx is done first.
+/// The same; the end when ctx is done and none is ready.
 template <std::ranges::forward_range Futures>
 [[nodiscard]] auto wait_any(const context& ctx, Futures& futures) {
   bool in_time = true;
