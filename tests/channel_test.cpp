@@ -114,6 +114,29 @@ TEST(channel_creation, a_loop_gives_what_it_cannot_copy_to_be_moved_from) {
   EXPECT_EQ(sum, 8);
 }
 
+struct alignas(4096) page {
+  int number;
+  bool* misplaced;
+  page(int n, bool* m) : number(n), misplaced(m) { look(); }
+  page(page&& o) noexcept : page(o.number, o.misplaced) {}
+  page& operator=(page&&) = default;
+  ~page() = default;
+  void look() const {
+    if (reinterpret_cast<std::uintptr_t>(this) % alignof(page) != 0) *misplaced = true;
+  }
+};
+
+TEST(channel_creation, an_element_may_want_any_alignment) {
+  bool misplaced = false;
+  const channel<page> ch{3};
+  for (int i = 1; i <= 3; ++i) ch.send(page(i, &misplaced));
+  ch.close();
+  int expected = 1;
+  for (const auto& p : ch) EXPECT_EQ(p.number, expected++);
+  EXPECT_EQ(expected, 4);
+  EXPECT_FALSE(misplaced);
+}
+
 TEST(channel_creation, what_is_received_may_be_left) {
   const channel<int> ch{1};
   ch.close();

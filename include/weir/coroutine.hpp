@@ -166,6 +166,10 @@ namespace detail {
 
 template <class T>
 class receive_awaiter {
+  // A compiler takes a frame's memory from operator new, whatever stands in it.
+  static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                "co_await: T is over-aligned, and a coroutine's frame is not");
+
  public:
   receive_awaiter(context until, ref<channel_state<T>> from) noexcept
       : from_(std::move(from)),
@@ -207,10 +211,13 @@ class receive_awaiter {
 
 template <class T, class Result>
 class send_awaiter {
+  static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                "co_await: T is over-aligned, and a coroutine's frame is not");
+
  public:
   send_awaiter(context until, ref<channel_state<T>> to, T&& v) noexcept
       : send_awaiter(std::move(until), std::move(to)) {
-    theirs_ = &v;
+    theirs_ = std::addressof(v);
   }
   send_awaiter(context until, ref<channel_state<T>> to, const T& v)
       : send_awaiter(std::move(until), std::move(to)) {

@@ -83,7 +83,7 @@ class runtime {
     return detail::through_thunk(
         f, [this](detail::thunk body, void* arg) { detail::run_as_task(this, body, arg); });
   }
-  /// Takes no more tasks from outside and waits until all have ended: true. When ctx is done before:
+  /// Takes no more tasks from outside and waits until all have ended: true. When ctx is done first:
   /// false; what has not ended by then is abandoned, never runs again and is not destroyed. (A task
   /// that computes at that moment, or is in the kernel, does go on: until it waits or yields, or
   /// for ever.) After that, or beside another shutdown() that gives up: false at once. Throws

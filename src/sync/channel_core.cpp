@@ -28,6 +28,23 @@ void throw_bad_capacity(std::int64_t capacity) {
                           " is negative. Use 0 for an unbuffered channel.");
 }
 
+/// Null if there is no memory for so many elements.
+static std::byte* new_slots(const element_ops& ops, std::size_t n) noexcept {
+  const std::size_t size = n * ops.size;
+  return static_cast<std::byte*>(static_cast<std::size_t>(ops.align) <=
+                                         __STDCPP_DEFAULT_NEW_ALIGNMENT__
+                                     ? ::operator new(size, std::nothrow)
+                                     : ::operator new(size, ops.align, std::nothrow));
+}
+
+static void delete_slots(const element_ops& ops, std::byte* slots) noexcept {
+  if (static_cast<std::size_t>(ops.align) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+    ::operator delete(slots);
+  } else {
+    ::operator delete(slots, ops.align);
+  }
+}
+
 channel_core::channel_core(const element_ops& element, std::size_t capacity)
     : cap(capacity), room(capacity), ops(element) {
   if (capacity > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / ops.size) {
@@ -35,7 +52,7 @@ channel_core::channel_core(const element_ops& element, std::size_t capacity)
                             std::to_string(ops.size) + "-byte values does not fit into memory.");
   }
   if (capacity == 0) return;
-  ring = static_cast<std::byte*>(::operator new(capacity* ops.size, std::nothrow));
+  ring = new_slots(ops, capacity);
   if (ring == nullptr) {
     constexpr std::size_t usual_max = std::size_t{1} << 20U;  // nobody's mistake
     if (capacity * ops.size <= usual_max) throw std::bad_alloc();
@@ -46,7 +63,7 @@ channel_core::channel_core(const element_ops& element, std::size_t capacity)
 
 channel_core::~channel_core() {
   clear_locked();  // nobody else is left
-  ::operator delete(ring);
+  delete_slots(ops, ring);
 }
 
 void channel_core::clear_locked() noexcept {
@@ -105,11 +122,12 @@ transfer channel_core::try_receive_step(void* out, wait_node*& partner) noexcept
 void channel_core::reserve_locked(std::size_t slots_wanted) {
   if (slots_wanted <= room) return;
   const std::size_t more = std::max(slots_wanted, room + room / 2 + 1);
-  auto* larger = static_cast<std::byte*>(::operator new(more* ops.size));
+  std::byte* const larger = new_slots(ops, more);
+  if (larger == nullptr) throw std::bad_alloc();
   const std::size_t kept = count;
   for (std::size_t i = 0; i < kept; ++i)
     ops.slot_to_slot(larger + i * ops.size, pop_slot(ops.size));
-  ::operator delete(std::exchange(ring, larger));
+  delete_slots(ops, std::exchange(ring, larger));
   room = more;
   head = 0;
   count = kept;

@@ -247,6 +247,69 @@ WEIR_RULE(process_test, a_range_that_is_the_streams_own_is_moved_out_of) {
   });
 }
 
+/// As a generator is: an input range that is a view, and has no copy.
+struct counter : std::ranges::view_interface<counter> {
+  explicit counter(int n) : stop(n) {}
+  counter(counter&&) = default;
+  counter& operator=(counter&&) = default;
+  class iterator {
+   public:
+    using iterator_concept = std::input_iterator_tag;
+    using value_type = int;
+    using difference_type = std::ptrdiff_t;
+    explicit iterator(counter& of) : of_(&of) {}
+    int operator*() const { return of_->at; }
+    iterator& operator++() {
+      ++of_->at;
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& it, std::default_sentinel_t) {
+      return it.of_->at == it.of_->stop;
+    }
+
+   private:
+    counter* of_;
+  };
+  iterator begin() { return iterator(*this); }
+  std::default_sentinel_t end() { return {}; }
+
+  int at = 0;
+  int stop;
+};
+
+WEIR_RULE(process_test, a_generator_is_used_where_it_is_or_moved) {
+  crew_.run([] {
+    const std::vector<int> doubled{0, 2, 4};
+    counter jobs(3);
+    EXPECT_EQ(map(background(), jobs, {.workers = 2}, twice).to_vector(), doubled);
+    EXPECT_EQ(*jobs.begin(), 3) << "used up";
+    EXPECT_EQ(map(background(), counter(3), {.workers = 2}, twice).to_vector(), doubled);
+  });
+}
+
+struct alignas(256) wide {
+  int number;
+  [[nodiscard]] bool is_aligned() const {
+    return reinterpret_cast<std::uintptr_t>(this) % alignof(wide) == 0;
+  }
+};
+
+WEIR_RULE(process_test, jobs_and_results_may_want_any_alignment) {
+  crew_.run([] {
+    const std::vector<wide> jobs{wide{1}, wide{2}, wide{3}};
+    int sum = 0;
+    for (const wide& w : process(background(), jobs, {.workers = 2}, [](const wide& job) {
+           EXPECT_TRUE(job.is_aligned());
+           return job;
+         })) {
+      EXPECT_TRUE(w.is_aligned());
+      sum += w.number;
+    }
+    EXPECT_EQ(sum, 6);
+  });
+}
+
 WEIR_RULE(process_test, a_job_may_be_the_address_of_what_it_changes) {
   crew_.run([] {
     std::vector<int> cells = numbers(4);

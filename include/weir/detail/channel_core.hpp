@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <new>
 
 #include "intrusive.hpp"
 #include "waiter.hpp"
@@ -31,6 +32,7 @@ namespace weir::detail {
 /// could is kept behind a pointer (see channel.hpp).
 struct element_ops {
   std::size_t size;
+  std::align_val_t align;
   void (*value_to_slot)(void* slot, void* value) noexcept;
   void (*slot_to_slot)(void* to, void* from) noexcept;  // and ends the life of `from`
   void (*slot_to_out)(void* out, void* slot) noexcept;  // and ends the slot's life

@@ -23,6 +23,7 @@ namespace weir::detail {
 template <class E>
 inline constexpr element_ops ops_of{
     sizeof(E),
+    std::align_val_t{alignof(E)},
     [](void* slot, void* value) noexcept { ::new (slot) E(std::move(*static_cast<E*>(value))); },
     [](void* to, void* from) noexcept {
       ::new (to) E(std::move(*static_cast<E*>(from)));
@@ -42,10 +43,7 @@ template <class T>
 class channel_state final : public channel_core {
  public:
   using element = element_of<T>;
-  explicit channel_state(std::size_t capacity) : channel_core(ops_of<element>, capacity) {
-    static_assert(alignof(element) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
-                  "channel<T>: T is over-aligned; send a std::unique_ptr<T>");
-  }
+  explicit channel_state(std::size_t capacity) : channel_core(ops_of<element>, capacity) {}
 
   /// Sends; on anything but transfer::moved the value is back in `v`.
   transfer send(T&& v, patience how) {

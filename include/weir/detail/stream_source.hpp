@@ -157,7 +157,11 @@ auto make_source(Source&& from) {
     return stream_source<typename plain::stream_type::value_type, true>(std::forward<Source>(from));
   } else {
     static_assert(std::ranges::input_range<Source>, "process: jobs come from a channel or a range");
-    return range_source(std::views::all(std::forward<Source>(from)));
+    if constexpr (std::is_lvalue_reference_v<Source> && !std::ranges::viewable_range<Source>) {
+      return range_source(std::ranges::ref_view(from));  // a view that has no copy: a generator
+    } else {
+      return range_source(std::views::all(std::forward<Source>(from)));
+    }
   }
 }
 template <class Source>
