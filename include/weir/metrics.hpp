@@ -4,9 +4,10 @@
 //
 //   weir::write_openmetrics(out, p, "downloads");   // weir_pool_jobs_done_total{pool="downlo…
 //
-// Counters for each end of a job, gauges for what is now, and, for a pool with .timings, summaries
-// of waiting and running times in seconds. Ends with "# EOF": to put several pools into one answer
-// write them with one call. Cost: one look at stats(); nothing while nobody asks.
+// Counters for each end of a job, gauges for what is now, and, for a pool with .timings that has
+// had a job, summaries of waiting and running times in seconds. Ends with "# EOF": to put several
+// pools into one answer write them with one call. Bytes of a name that are no UTF-8 become U+FFFD.
+// Cost: one look at stats(); nothing while nobody asks.
 
 #include <iosfwd>
 #include <string>

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "weir/metrics.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ostream>
 #include <string>
+
+#include "pool/text.hpp"
 
 namespace weir {
 namespace {
@@ -13,7 +16,7 @@ using all_pools = std::vector<named_pool_figures>;
 
 std::string escaped(const std::string& label) {
   std::string text;
-  for (const char c : label) {
+  for (const char c : detail::valid_utf8(label)) {
     if (c == '\\' || c == '"') text += '\\';
     if (c == '\n') {
       text += "\\n";
@@ -45,10 +48,13 @@ void family(std::string& out, const all_pools& pools, const std::string& name, c
 
 void summary(std::string& out, const all_pools& pools, const std::string& name,
              const std::string& help, histogram pool_timings::*field) {
+  const auto is_measured = [&](const auto& p) { return (p.timings.*field).count() > 0; };
+  if (std::ranges::none_of(pools, is_measured)) return;
   out += "# TYPE " + name + " summary\n# UNIT " + name + " seconds\n# HELP " + name + ' ' + help +
          '\n';
   for (const auto& p : pools) {
     const histogram& h = p.timings.*field;
+    if (!is_measured(p)) continue;
     for (const double q : {0.5, 0.9, 0.99, 0.999}) {
       const std::chrono::duration<double> seconds = h.quantile(q);
       out += name + '{' + label(p) + ",quantile=\"" + number(q) + "\"} " + number(seconds.count()) +

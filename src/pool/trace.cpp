@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "pool/pool_core.hpp"
+#include "pool/text.hpp"
 #include "runtime/runtime_core.hpp"
 
 namespace weir {
@@ -87,6 +88,8 @@ void job_tracer::started(const traced_job&) noexcept {}
 
 namespace {
 
+using detail::valid_utf8;
+
 constexpr std::size_t name_max = 31;
 
 struct attempt {
@@ -111,10 +114,10 @@ std::string_view cut(std::string_view text) {
   return text.substr(0, size);
 }
 
-/// As a JSON string. Bytes that are no UTF-8 are the caller's affair.
+/// As a JSON string.
 std::string quoted(std::string_view text) {
   std::string out = "\"";
-  for (const char c : text) {
+  for (const char c : valid_utf8(text)) {
     if (c == '"' || c == '\\') {
       out += {'\\', c};
     } else if (static_cast<unsigned char>(c) < 0x20) {
@@ -136,47 +139,59 @@ std::string microseconds(std::int64_t ns) {
   return text.data();
 }
 
-/// Writes events, with commas between them.
+/// Events, with commas between them.
 class event_list {
  public:
-  explicit event_list(std::ostream& out) : out_(out) {}
-  std::ostream& next() {
-    out_ << (first_ ? "\n" : ",\n");
+  explicit event_list(std::string& out) : out_(out) {}
+  std::string& next() {
+    out_ += first_ ? "\n" : ",\n";
     first_ = false;
     return out_;
   }
 
  private:
-  std::ostream& out_;
+  std::string& out_;
   bool first_ = true;
 };
 
-void write_name(event_list& events, const char* what, std::size_t pool, int worker,
-                const std::string& name) {
-  events.next() << R"({"ph":"M","name":")" << what << R"(","pid":)" << pool + 1 << R"(,"tid":)"
-                << worker << R"(,"args":{"name":)" << quoted(name) << "}}";
+/// On which line of which pool.
+std::string place(std::size_t pool, int worker) {
+  return R"(,"pid":)" + std::to_string(pool + 1) + R"(,"tid":)" + std::to_string(worker);
+}
+
+void add_name(event_list& events, const char* what, std::size_t pool, int worker,
+              const std::string& name) {
+  events.next() += std::string(R"({"ph":"M","name":")") + what + '"' + place(pool, worker) +
+                   R"(,"args":{"name":)" + quoted(name) + "}}";
 }
 
 /// One attempt. What overlaps on a line must nest, which only a worker's slices surely do: those of
 /// callers that run their own jobs are asynchronous ones.
-void write_attempt(event_list& events, const attempt& a, std::size_t id) {
-  const std::string name = quoted(a.text().empty() ? "job" : a.text());
-  const auto head = [&](const char* phase, std::int64_t at) -> std::ostream& {
-    return events.next() << R"({"ph":")" << phase << R"(","name":)" << name << R"(,"cat":")"
-                         << to_string(a.end) << R"(","pid":)" << a.pool + 1 << R"(,"tid":)"
-                         << a.worker << R"(,"ts":)" << microseconds(at);
+void add_attempt(event_list& events, const attempt& a, std::size_t id) {
+  const std::string end(to_string(a.end));
+  const std::string what = R"(,"name":)" + quoted(a.text().empty() ? "job" : a.text()) +
+                           R"(,"cat":")" + end + '"' + place(a.pool, a.worker) + R"(,"ts":)";
+  const auto event = [&](char phase, std::int64_t at, const std::string& rest) {
+    events.next() += std::string(R"({"ph":")") + phase + '"' + what + microseconds(at) + rest;
   };
   const bool ran = a.end <= job_end::again && (a.worker > 0 || a.at > a.since);
-  const std::string args = R"(,"args":{"end":")" + std::string(to_string(a.end)) +
-                           R"(","queued_us":)" + microseconds(a.since - a.submitted) + "}}";
+  const std::string args = R"(,"args":{"end":")" + end + R"(","queued_us":)" +
+                           microseconds(a.since - a.submitted) + "}}";
+  const std::string its_id = R"(,"id":)" + std::to_string(id);
   if (!ran) {
-    head("i", a.at) << R"(,"s":"t")" << args;
+    event('i', a.at, R"(,"s":"t")" + args);
   } else if (a.worker > 0) {
-    head("X", a.since) << R"(,"dur":)" << microseconds(a.at - a.since) << args;
+    event('X', a.since, R"(,"dur":)" + microseconds(a.at - a.since) + args);
   } else {
-    head("b", a.since) << R"(,"id":)" << id << args;
-    head("e", a.at) << R"(,"id":)" << id << '}';
+    event('b', a.since, its_id + args);
+    event('e', a.at, its_id + '}');
   }
+}
+
+/// Text that is complete, whatever the stream makes of numbers.
+void write_text(std::ostream& out, std::string& text) {
+  out.write(text.data(), static_cast<std::streamsize>(text.size()));
+  text.clear();
 }
 
 }  // namespace
@@ -254,17 +269,21 @@ void chrome_trace::write(std::ostream& out) const {
     pools = state_->pools;
   }
   pools.resize(0xFFFF + 1);
-  out << R"({"displayTimeUnit":"ns","traceEvents":[)";
-  event_list events(out);
+  std::string text = R"({"displayTimeUnit":"ns","traceEvents":[)";
+  event_list events(text);
   std::set<std::pair<std::size_t, int>> lines;
   for (const attempt& a : attempts) lines.emplace(a.pool, a.worker);
   for (const auto& [pool, worker] : lines) {
-    write_name(events, "process_name", pool, worker, pools[pool]);
-    write_name(events, "thread_name", pool, worker,
-               worker == 0 ? "who submits" : pools[pool] + ' ' + std::to_string(worker));
+    add_name(events, "process_name", pool, worker, pools[pool]);
+    add_name(events, "thread_name", pool, worker,
+             worker == 0 ? "who submits" : pools[pool] + ' ' + std::to_string(worker));
   }
-  for (std::size_t i = 0; i < attempts.size(); ++i) write_attempt(events, attempts[i], i);
-  out << "\n]}\n";
+  for (std::size_t i = 0; i < attempts.size(); ++i) {
+    add_attempt(events, attempts[i], i);
+    if (text.size() >= std::size_t{64} * 1024) write_text(out, text);
+  }
+  text += "\n]}\n";
+  write_text(out, text);
 }
 
 }  // namespace weir

@@ -2,6 +2,8 @@
 // What a pool tells of itself: counts, times, OpenMetrics text.
 #include "support.hpp"
 
+#include <unistd.h>
+
 #include <fstream>
 #include <iomanip>
 #include <locale>
@@ -105,6 +107,21 @@ TEST(openmetrics_test, numbers_are_whole_whatever_the_stream_is_set_to) {
   }
 }
 
+TEST(openmetrics_test, there_are_no_times_of_a_pool_that_takes_none) {
+  const pool<> p{{.workers = 1}};
+  p.submit([] {}).get();
+  std::ostringstream out;
+  write_openmetrics(out, p, "x");
+  expect_openmetrics(out.str());
+  EXPECT_EQ(out.str().find("_seconds"), std::string::npos) << out.str();
+}
+
+TEST(openmetrics_test, a_name_that_is_no_utf8_is_written_as_such) {
+  std::ostringstream out;
+  write_openmetrics(out, {{"a\xFF\xC3\xA4", {}, {}}});
+  EXPECT_NE(out.str().find("{pool=\"a\uFFFD\u00E4\"}"), std::string::npos) << out.str();
+}
+
 // ---- tracing ------------------------------------------------------------------------------------
 
 /// Writes down what it is told, a word a call.
@@ -197,6 +214,27 @@ TEST(chrome_trace_test, each_attempt_is_its_own_pools) {
   }
 }
 
+/// Python reads it, and finds this of its events `e`; the stream it is written to is prepared so.
+void expect_json(
+    const chrome_trace& trace, const std::string& that,
+    const std::function<void(std::ostream&)>& prepare = [](std::ostream&) {}) {
+  const std::string path = testing::TempDir() + "/weir_trace." + std::to_string(getpid());
+  {
+    std::ofstream out(path);
+    prepare(out);
+    trace.write(out);
+  }
+  const std::string check =
+      "python3 -c \"import json,sys; "
+      "e = json.load(open(sys.argv[1], encoding='utf-8'))['traceEvents']; " +
+      that +
+      "; assert all(x['dur'] >= 0 and x['args']['queued_us'] >= 0 for x in e if x['ph'] == 'X')"
+      "\" " +
+      path;
+  EXPECT_EQ(std::system(check.c_str()), 0);
+  std::remove(path.c_str());
+}
+
 TEST(chrome_trace_test, it_is_json_whatever_the_names) {
   const auto trace = std::make_shared<chrome_trace>();
   {
@@ -210,19 +248,31 @@ TEST(chrome_trace_test, it_is_json_whatever_the_names) {
       for (int i = 0; i < 10; ++i) p.post({.name = name}, [] {});
     }
   }
-  const std::string path = testing::TempDir() + "/weir_trace.json";
+  expect_json(*trace, "n = sum(x['ph'] in 'Xbi' for x in e); assert n == 30, n");
+}
+
+TEST(chrome_trace_test, it_is_json_whatever_the_stream_is_set_to) {
+  const auto trace = std::make_shared<chrome_trace>();
   {
-    std::ofstream out(path);
-    trace->write(out);
+    const pool<> p{{.workers = 1, .queue = 2000, .tracer = trace}};
+    for (int i = 0; i < 1500; ++i) p.post([] {});
   }
-  const std::string check =
-      "python3 -c 'import json,sys; e = json.load(open(sys.argv[1]))[\"traceEvents\"]; "
-      "n = sum(x[\"ph\"] in \"Xbi\" for x in e); assert n == 30, n; "
-      "assert all(x[\"dur\"] >= 0 and x[\"args\"][\"queued_us\"] >= 0 for x in e if x[\"ph\"] == "
-      "\"X\")' " +
-      path;
-  EXPECT_EQ(std::system(check.c_str()), 0);
-  std::remove(path.c_str());
+  expect_json(*trace, "assert len(e) == 1502, e; assert all(x['pid'] == 1 for x in e)",
+              [](std::ostream& out) {
+                out.imbue(std::locale(out.getloc(), new german_numbers));  // NOLINT: it owns it
+                out << std::hex << std::showbase << std::setw(30);
+              });
+}
+
+TEST(chrome_trace_test, it_is_json_where_names_are_no_utf8) {
+  const auto trace = std::make_shared<chrome_trace>();
+  {
+    const pool<> p{{.workers = 1, .name = "\xFFpool", .tracer = trace}};
+    for (const char* name : {"\xC3", "\x80z", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80"}) {
+      p.post({.name = name}, [] {});
+    }
+  }
+  expect_json(*trace, "assert all(ord(x['name'][0]) == 0xFFFD for x in e if x['ph'] == 'X')");
 }
 
 TEST(chrome_trace_test, a_capacity_of_nothing_or_of_everything_is_refused) {
