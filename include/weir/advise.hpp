@@ -32,7 +32,8 @@ enum class way {
 struct advise_options {
   /// For how long to run sample jobs, at most (one is always run to its end), and to try each way.
   std::chrono::nanoseconds time = std::chrono::milliseconds(50);
-  /// How many jobs can there be at once? 0: that is not known, so a task each is no answer.
+  /// How many jobs can there be at once? No way is tried with more, and there are no more workers.
+  /// 0: that is not known, so a task each is no answer.
   std::int64_t jobs = 0;
   /// The most workers to propose: what the other side can bear.
   int workers = 256;

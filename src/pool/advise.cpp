@@ -48,11 +48,12 @@ void run_sample(const std::function<bool()>& run_next, std::chrono::nanoseconds 
   const usage begin = usage::now();
   // The clock is looked at after 1, 2, 4… jobs, so that its price does not count beside small ones.
   bool more = true;
-  for (std::int64_t block = 1; more && clock::now() - begin.wall < time;) {
+  std::int64_t block = 1;
+  do {
     const auto since = clock::now();
     for (std::int64_t i = 0; i < block && (more = run_next()); ++i) ++a.sampled;
     if (clock::now() - since < 50us) block *= 2;
-  }
+  } while (more && clock::now() - begin.wall < time);
   if (a.sampled == 0) throw std::invalid_argument("weir::advise: there is no job in the sample");
   const usage end = usage::now();
   const auto jobs = static_cast<double>(a.sampled);
@@ -108,11 +109,13 @@ nanoseconds try_pool(int workers, std::int64_t jobs, const replica& job) {
   });
 }
 
-nanoseconds try_tasks(std::int64_t jobs, const replica& job) {
-  return least(jobs, [&](std::int64_t n) {
-    const wait_group all;
-    for (std::int64_t i = 0; i < n; ++i) all.go(job);
-    all.wait();
+nanoseconds try_tasks(std::int64_t jobs, std::int64_t at_once, const replica& job) {
+  return least(jobs, [&](std::int64_t left) {
+    for (; left > 0; left -= at_once) {
+      const wait_group all;
+      for (std::int64_t i = 0; i < std::min(left, at_once); ++i) all.go(job);
+      all.wait();
+    }
   });
 }
 
@@ -120,7 +123,10 @@ void try_ways(const advise_options& o, advice& a) {
   const int cpus = default_carriers();
   const double per_cpu = a.wall / std::max(a.cpu, nanoseconds(1));
   const double wanted = std::ceil(static_cast<double>(cpus) * per_cpu - 0.05);
-  a.workers = static_cast<int>(std::clamp(wanted, 1.0, static_cast<double>(o.workers)));
+  constexpr std::int64_t most_tasks = 10'000;
+  const std::int64_t at_once = o.jobs > 0 ? std::min(o.jobs, most_tasks) : most_tasks;
+  const auto most = static_cast<double>(std::min<std::int64_t>(o.workers, at_once));
+  a.workers = static_cast<int>(std::clamp(wanted, 1.0, most));
   a.in_loop = a.wall;
   const nanoseconds possible = std::max(a.cpu / cpus, a.wall / a.workers);
   const double free_tasks = o.jobs > 0 ? static_cast<double>(o.jobs) : 1e5;
@@ -135,7 +141,7 @@ void try_ways(const advise_options& o, advice& a) {
   const double in_time = nanoseconds(o.time) / 5 / std::max(possible, nanoseconds(200));
   const auto jobs = std::max<std::int64_t>(static_cast<std::int64_t>(in_time), 2 * a.workers);
   a.in_pool = try_pool(a.workers, jobs, job);
-  a.in_tasks = try_tasks(std::min<std::int64_t>(jobs, 10'000), job);
+  a.in_tasks = try_tasks(std::min(jobs, most_tasks), at_once, job);
   const nanoseconds price = try_pool(a.workers, 2000, {0, 0ns});  // of a job that does nothing
   a.batch = std::max<std::int64_t>(
       1, static_cast<std::int64_t>(std::ceil(price / 0.1 / std::max(a.wall, nanoseconds(1)))));

@@ -60,6 +60,17 @@ TEST(advise_test, each_job_of_a_range_runs_once) {
   EXPECT_EQ(runs, std::vector<int>(100, 1));
 }
 
+TEST(advise_test, there_are_no_more_workers_than_jobs_at_once) {
+  const advice a = advise([] { weir::sleep_for(2ms); }, {.jobs = 1});
+  EXPECT_EQ(a.workers, 1) << a.text();
+  EXPECT_EQ(a.best, way::inline_loop) << a.text();
+  EXPECT_EQ(advise([] { weir::sleep_for(20ms); }, {.jobs = 3}).workers, 3);
+}
+
+TEST(advise_test, one_job_is_run_however_short_the_time) {
+  EXPECT_GE(advise([] {}, {.time = 1ns}).sampled, 1);
+}
+
 TEST(advise_test, it_runs_in_a_task_as_well) {
   weir::run([] { EXPECT_GT(advise([] { compute(10us); }).sampled, 0); });
 }
