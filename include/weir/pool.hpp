@@ -152,8 +152,10 @@ class pool_base {
   [[nodiscard]] pool_report report() const;
   /// How many workers there are meant to be.
   [[nodiscard]] int workers() const;
-  /// The most memory, in bytes, that the pool itself can hold: its jobs (without what they
-  /// allocate, and without functions of more than a hundred bytes or so) and its workers' stacks.
+  /// The most memory, in bytes, that the pool itself can hold: its jobs, its workers' stacks, and,
+  /// once a job has had a context of its own, a timeout, a name or retries, what those take for
+  /// each of its places; for the pool's retries from the first. Not what is the user's: what jobs
+  /// allocate, the text of names, functions of more than a hundred bytes or so.
   [[nodiscard]] std::size_t memory_bound() const;
   /// Done when the parent is, after stop(), or after the first failure with on_error::fail_fast.
   [[nodiscard]] const context& ctx() const noexcept;
@@ -162,11 +164,18 @@ class pool_base {
   pool_base(const context& parent, pool_options options, make_state make);
   /// close() and wait(), then joins the workers. In a job of the pool it waits for the others'
   /// jobs, and the workers end by themselves. A pool that is static: when main has returned, tasks
-  /// run no longer, and what is left in it is not run.
+  /// run no longer, and what is left in it is not run. Jobs that threads run then are cancelled by
+  /// their contexts, waited for up to 100 ms, and then let go, as tasks that compute are. Nor does
+  /// it wait for a runtime that has given up: see runtime::shutdown().
   ~pool_base();
 
   /// The queue gets this reference.
   bool admit(ref<job> j, const context* until, bool may_wait) const;
+  // For a stream, which has a task beside the pool, and whose state its jobs name.
+  [[nodiscard]] bool has_lost_its_runtime() const noexcept;
+  [[nodiscard]] bool has_lost_its_workers() const noexcept;
+  void cancel_too(cancel_func also) const;
+
   /// Puts the options into the job; without, those of the pool.
   void describe(job& j, const context* ctx, job_options&& options) const;
   void describe(job& j) const;

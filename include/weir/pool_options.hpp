@@ -181,7 +181,10 @@ struct pool_options {
   weir::host host = weir::host::tasks;
   std::vector<int> affinity = {};  ///< host::threads: worker i runs on CPU affinity[i % size] only
   std::string name = "pool";       ///< workers are named "<name> 1", "<name> 2"…
-  /// The runtime whose tasks the workers are; null: the one that is current at construction.
+  /// The runtime whose tasks the workers are; null: the one that is current at construction. The
+  /// pool has to end first: until then its workers, also idle ones, are tasks that ~runtime and
+  /// shutdown() wait for. When that gives up, or ends before the pool had a worker, the pool takes
+  /// no more (errc::closed), and what is queued is errc::cancelled. A pool of threads goes on.
   weir::runtime* runtime = nullptr;
   /// Called by each worker, with its number from 1, as the first and the last thing it does. An
   /// exception from the first ends the pool as fail_fast does: there may be no other worker. One

@@ -64,13 +64,15 @@
 
 namespace weir {
 
-/// What process() and its kin return: a single-pass input range of results.
+/// What process() and its kin return: a single-pass input range of results. Its destructor cancels
+/// what is left and waits for what runs; but one that is static, or whose runtime has given up, for
+/// nothing that never ends: that, with the source and f, stays until the process ends.
 template <class R>
 class stream {
  public:
   using value_type = R;
 
-  explicit stream(std::unique_ptr<detail::stream_results<R>> s) : state_(std::move(s)) {}
+  explicit stream(detail::stream_ptr<R> s) : state_(std::move(s)) {}
 
   template <bool Outcomes>
   class basic_iterator {
@@ -148,7 +150,7 @@ class stream {
  private:
   template <class, bool>
   friend class detail::stream_source;
-  std::unique_ptr<detail::stream_results<R>> state_;
+  detail::stream_ptr<R> state_;
 };
 
 namespace detail {
@@ -161,7 +163,7 @@ auto make_stream(const context& ctx, Source&& jobs, process_options options, F f
   using T = typename from::value_type;
   static_assert(stream_function<F, T>, "process: f takes (job) or (const context&, job)");
   using R = stream_result<F, T>;
-  return std::unique_ptr<stream_results<R>>(std::make_unique<stream_state<from, F, R>>(
+  return stream_ptr<R>(new stream_state<from, F, R>(
       ctx, options, kind, make_source(std::forward<Source>(jobs)), std::move(f)));
 }
 

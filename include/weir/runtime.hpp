@@ -56,8 +56,9 @@ class runtime {
   /// the WEIR_CARRIERS, or the WEIR_DEADLOCK) that is out of range, and errc::forked in a forked
   /// child of a process that has had a runtime.
   explicit runtime(runtime_options options = {});
-  /// Waits until every task has ended, then joins the carriers. Tasks that a failed shutdown() gave
-  /// up on are not waited for. Must not be called from one of its own tasks (std::terminate).
+  /// Waits until every task has ended, then joins the carriers: also for the workers of pools and
+  /// what feeds streams, which have to end before. Tasks that a failed shutdown() gave up on are
+  /// not waited for. Must not be called from one of its own tasks (std::terminate).
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
@@ -86,8 +87,11 @@ class runtime {
   /// Takes no more tasks from outside and waits until all have ended: true. When ctx is done first:
   /// false; what has not ended by then is abandoned, never runs again and is not destroyed. (A task
   /// that computes at that moment, or is in the kernel, does go on: until it waits or yields, or
-  /// for ever.) After that, or beside another shutdown() that gives up: false at once. Throws
-  /// std::logic_error in one of its own tasks, which would wait for itself.
+  /// for ever.) Its pools then cancel what they have not begun, and no destructor of a pool, stream
+  /// or task_group waits for what was abandoned. What else does waits for ever: wait(), the future
+  /// of a job that a worker had, a loop over a stream's results. After that, or beside another
+  /// shutdown() that gives up: false at once. Throws std::logic_error in one of its own tasks,
+  /// which would wait for itself.
   bool shutdown(const context& ctx = background());
 
   /// How many carriers may run at once.

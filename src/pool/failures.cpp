@@ -69,11 +69,11 @@ void pool_core::try_later(job& j) {
   const auto delay = retry_delay(j.extras->retry, attempt, r);
   ref<shared_object> timer;
   try {
-    timer = call_later(where_, delay, [link = link_, kept] {
+    timer = call_later(timekeeper(), delay, [link = link_, kept] {
       if (const ref<pool_core> core = link->core()) core->try_again(*kept);
     });
   } catch (...) {
-    try_again(j);  // no timer can be had: now, then
+    try_again(j);  // no timer can be had, or its runtime has just ended: now, then
     return;
   }
   {

@@ -243,6 +243,10 @@ bool pool_base::admit(ref<job> j, const context* until, bool may_wait) const {
   return core_->admit(j, until, may_wait);
 }
 
+bool pool_base::has_lost_its_runtime() const noexcept { return core_->has_lost_its_runtime(); }
+bool pool_base::has_lost_its_workers() const noexcept { return core_->has_lost_its_workers(); }
+void pool_base::cancel_too(cancel_func also) const { core_->cancel_too(std::move(also)); }
+
 void pool_base::describe(job& j) const { core_->describe(j); }
 
 void pool_base::describe(job& j, const context* ctx, job_options&& options) const {

@@ -43,6 +43,7 @@ std::string pool_core::with_cause(const char* where) const {
 
 /// Of who comes after its end.
 void pool_core::throw_ended() const {
+  if (lost_) throw std::system_error(errc::closed, std::string(in_submit) + ": its runtime ended");
   throw std::system_error(ctx_.cancelled() ? ctx_.error() : make_error_code(errc::cancelled),
                           with_cause(in_submit));
 }
@@ -92,7 +93,7 @@ void pool_core::admit_waiting(wake_batch& wakes) noexcept {
 
 pool_core::todo pool_core::settle_all(wake_batch& wakes) noexcept {
   admit_waiting(wakes);
-  while (idle_count_ > 0 && depth_ > 0) {
+  while (idle_count_ > 0 && depth_ > 0 && !lost_) {  // (or they never come back)
     if (one_is_enough()) break;
     auto& to = *static_cast<hand*>(idle_.front()->value);
     to.given = pick(to.worker);

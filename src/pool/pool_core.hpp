@@ -50,6 +50,7 @@
 #include "pool/sizing.hpp"
 #include "runtime/relaxed.hpp"
 #include "runtime/reluctance.hpp"
+#include "runtime/runtime_core.hpp"
 #include "weir/detail/job.hpp"
 #include "weir/pool.hpp"
 #include "weir/trace.hpp"
@@ -57,7 +58,6 @@
 namespace weir::detail {
 
 class carrier;
-class runtime_core;
 
 [[nodiscard]] inline bool is_free(const cost& c) noexcept { return c.memory == 0 && c.units == 0; }
 
@@ -124,7 +124,7 @@ class in_frame {
   job_frame* const below_;
 };
 
-class pool_core : public shared_object {
+class pool_core : public end_listener {
  public:
   pool_core(const context& parent, pool_options options, make_state make);
 
@@ -146,8 +146,12 @@ class pool_core : public shared_object {
   [[nodiscard]] unrun_jobs stop(std::exception_ptr cause);
   /// Waits for the end of every worker.
   void join();
-  /// As the process ends, or in a forked child: what it still has to do nobody will ever do.
+  /// As the process ends, after its runtime, or in a forked child: what it still has to do nobody
+  /// will ever do.
   [[nodiscard]] bool has_lost_its_workers() noexcept;
+  [[nodiscard]] bool has_lost_its_runtime() noexcept { return where_.is_lost(); }
+  /// What is cancelled, too, and first, when its runtime ends before it.
+  void cancel_too(cancel_func also);
   void resize(worker_count n);
   void pause();
   void resume(bool for_good = false);
@@ -193,6 +197,7 @@ class pool_core : public shared_object {
   };
   pool_core(cancellable_context own, pool_options options, make_state make);
   ~pool_core() override;
+  void runtime_ended() noexcept override;
 
   // The queue, without what is in handfuls.
   void lock_queue() noexcept {
@@ -357,6 +362,14 @@ class pool_core : public shared_object {
   [[nodiscard]] std::list<std::thread> take_threads() noexcept;
   [[nodiscard]] bool reporter_here() noexcept;
   void drop_functions() noexcept;
+  [[nodiscard]] bool ends_in_time() noexcept;
+  void note_extras(const job_extras& extras) noexcept;
+  void stay_if_let_go() noexcept;
+  void wait_for_unrun() noexcept;
+  /// Where its timers are: of its runtime, or if threads have outlived that, of the default one.
+  [[nodiscard]] runtime_core& timekeeper() const {
+    return where_.stopping() ? runtime_core::default_core() : where_;
+  }
   [[nodiscard]] std::exception_ptr unrun_error(std::error_code why) const noexcept;
   void give_up(job_list& jobs, std::error_code why) const noexcept;
   [[nodiscard]] job_frame* frame_here() const noexcept;
@@ -364,7 +377,8 @@ class pool_core : public shared_object {
 
   pool_options options_;
   make_state make_state_;
-  runtime_core& where_;  // whose tasks the workers are; outlives the pool
+  runtime_core& where_;                             // whose tasks the workers are…
+  const std::shared_ptr<runtime_core> where_kept_;  // …which its owner may end before the pool
   // Nothing in the options concerns each job: no tracer, no rate, no timeout.
   const bool plain_runs_ = !options_.tracer && !options_.rate && options_.timeout.count() == 0;
   const bool coarse_ages_;   // jobs' ages need not be exact
@@ -428,13 +442,17 @@ class pool_core : public shared_object {
   job_list running_;  // outside of a worker's loop
   cost queued_cost_;
   job_list retrying_;
-  wait_list joiners_;               // join()
-  int last_number_ = 0;             // of the workers that were, or are being, started…
-  int ended_ = 0;                   // …and of those that have ended
-  int registering_ = 0;             // threads that are not in threads_ yet
-  const void* reporter_ = nullptr;  // the strand that is in on_stuck, by its strand_local()
-  ref<shared_object> watch_timer_;  // its function is watch()
-  bool watch_is_refused_ = false;   // there was no memory for it, and no job has come since
+  wait_list joiners_;                      // join()
+  int last_number_ = 0;                    // of the workers that were, or are being, started…
+  int ended_ = 0;                          // …and of those that have ended
+  int registering_ = 0;                    // threads that are not in threads_ yet
+  const void* reporter_ = nullptr;         // the strand that is in on_stuck, by its strand_local()
+  ref<shared_object> watch_timer_;         // its function is watch()
+  bool watch_is_refused_ = false;          // there was no memory for it, and no job has come since
+  relaxed<std::size_t> extras_memory_{0};  // the most that one job has needed beside its block
+  relaxed<bool> lost_{false};              // its runtime has ended; read also without the lock
+  std::optional<cancel_func> cancel_too_;
+  bool let_go_ = false;  // the process ends, without its threads
   // With adaptive: since when, by which clocks, and with what, its next sample is measured.
   std::optional<sizing> sizing_;
   std::int64_t most_workers_ = 0;  // that there may be by what was asked for last

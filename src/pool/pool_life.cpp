@@ -12,6 +12,7 @@
 #include "runtime/process.hpp"
 #include "runtime/runtime_core.hpp"
 #include "sync/call_later.hpp"
+#include "sync/context_state.hpp"
 #include "sync/wait.hpp"
 
 namespace weir::detail {
@@ -48,6 +49,7 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
     : options_(std::move(options)),
       make_state_(std::move(make)),
       where_(core_of(options_)),
+      where_kept_(where_.keep()),
       coarse_ages_(!options_.timings && !where_.clock.is_virtual() &&
                    options_.when_full != when_full::drop_oldest),  // which has to know who it is
       may_take_few_(options_.order == start_order::any && plain_runs_ && !options_.timings &&
@@ -60,9 +62,17 @@ pool_core::pool_core(cancellable_context own, pool_options options, make_state m
       target_(first_workers(options_.workers)) {
   if (options_.timings) timings_ = std::make_unique<pool_timings>();
   begin_to_adapt(options_.workers);
+  if (options_.retry.attempts > 1) {
+    job_extras of_each;
+    of_each.retry = options_.retry;
+    note_extras(of_each);
+  }
+  if (options_.host == host::threads || where_.immortal()) return;
+  if (!where_.add_listener(*this)) pool_core::runtime_ended();
 }
 
 pool_core::~pool_core() {
+  if (!forked()) where_.remove_listener(*this);  // (there another thread may have had the lock)
   (void)on_done_.stop();
   link_->cut();
   if (watch_timer_) call_never(*watch_timer_);
@@ -103,6 +113,19 @@ void pool_core::describe(job& j, const context* ctx, job_options&& options) {
   j.extras->timeout = options.timeout;
   j.extras->retry = std::move(options.retry);
   j.extras->name = std::move(options.name);
+  note_extras(*j.extras);
+}
+
+/// So that memory_bound() counts them: a job's in each place.
+void pool_core::note_extras(const job_extras& extras) noexcept {
+  constexpr std::size_t of_malloc = 16;
+  // A function, with its blocks, and its places in the list, which grows by doubling.
+  constexpr std::size_t watch = sizeof(after_callback) + 2 * of_malloc + 48 + 4 * sizeof(void*);
+  const std::size_t all = sizeof(job_extras) + of_malloc + (extras.ctx ? watch : 0) +
+                          (extras.retry.attempts > 1 ? call_later_memory : 0);
+  if (all <= extras_memory_) return;
+  const std::lock_guard lock(lock_);
+  extras_memory_ = std::max<std::size_t>(extras_memory_, all);
 }
 
 void pool_core::close() {
@@ -267,14 +290,78 @@ unrun_jobs pool_core::stop(std::exception_ptr cause) {
 
 bool pool_core::has_lost_its_workers() noexcept {
   if (forked()) return true;
-  if (options_.host == host::threads || !where_.stopping()) return false;
-  if (carrier::current() != nullptr) return false;  // nobody goes on from there either
-  // At the end of the process nobody waits for a task that computes. But who has a runtime of his
-  // own, which gave up waiting, may have lent what such a task uses.
-  if (!where_.immortal()) {
-    (void)where_.wait_for_carriers(std::chrono::steady_clock::time_point::max());
+  if (options_.host == host::threads) return process_ends_here() && !ends_in_time();
+  if (!has_lost_its_runtime()) return false;
+  if (!process_ends_here()) {
+    wait_for_unrun();
+    drop_functions();
   }
   return true;
+}
+
+/// Its tasks, too, end with its runtime; what they have not begun will never run, and says so.
+void pool_core::runtime_ended() noexcept {
+  std::optional<cancel_func> also;
+  {
+    const std::lock_guard all(*this);
+    lost_ = closed_ = true;
+    also = cancel_too_;
+  }
+  if (also) (*also)();
+  fail_all(job_error(errc::closed, "weir: the runtime of a pool has ended"));
+}
+
+void pool_core::cancel_too(cancel_func also) {
+  const std::lock_guard all(*this);
+  cancel_too_ = std::move(also);
+}
+
+/// Another may be ending, instead of running, what was queued: that is the user's.
+void pool_core::wait_for_unrun() noexcept {
+  const auto has_any = [&] {
+    const std::lock_guard lock(lock_);
+    for (const job* j = running_.front(); j != nullptr; j = j->next) {
+      if (j->unrun) return true;
+    }
+    return false;
+  };
+  while (has_any()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+/// As the process ends, with threads for workers: what has not begun does not, what runs hears that
+/// it is to end. True: all is over, in the time that carriers have, too. False: they are let go.
+/// Each holds this pool, and none comes back to what is the user's but by the job that it runs.
+bool pool_core::ends_in_time() noexcept {
+  close();
+  {
+    const std::lock_guard all(*this);
+    if (at_rest()) return true;
+    let_go_ = true;
+  }
+  cancel_();
+  cancel_all(errc::cancelled);
+  const bool inside = frame_here() != nullptr;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  while (!inside && std::chrono::steady_clock::now() < end) {
+    {
+      const std::lock_guard all(*this);
+      if (at_rest()) {
+        let_go_ = false;
+        return true;
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+/// By a worker that has nothing left to do.
+void pool_core::stay_if_let_go() noexcept {
+  const auto stays = [&] {
+    const std::lock_guard lock(lock_);
+    return let_go_;
+  };
+  while (stays()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 /// Are we in its on_stuck? That one the end of the pool would otherwise wait for.
@@ -402,7 +489,8 @@ std::size_t pool_core::memory_bound() {
       options_.host == host::threads ? port::thread_stack_size() : where_.stacks.stack_size());
   // (A worker has two: the one that it runs, and perhaps the one before.)
   const double bytes = static_cast<double>(sizeof *this) + most * stack +
-                       (2 * most + static_cast<double>(options_.queue)) * job_block_memory;
+                       (2 * most + static_cast<double>(options_.queue)) *
+                           static_cast<double>(job_block_memory + extras_memory_);
   return bytes >= 0x1p63 ? std::numeric_limits<std::size_t>::max()
                          : static_cast<std::size_t>(bytes);
 }

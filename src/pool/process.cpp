@@ -66,7 +66,9 @@ stream_base::stream_base(const context& parent, const process_options& options, 
       queue_(options.queue),
       own_(with_cancel(parent)),
       places_(static_cast<std::int64_t>(window_)),
-      pool_(own_.ctx, pool_for(options)) {}
+      pool_(own_.ctx, pool_for(options)) {
+  pool_.cancel_too(own_.cancel);
+}
 
 std::size_t stream_base::results_capacity() const noexcept {
   return ordered() ? static_cast<std::size_t>(window_) : static_cast<std::size_t>(queue_);
@@ -103,6 +105,20 @@ void stream_base::finish() noexcept {
   pool_.wait();
 }
 
+bool stream_base::is_left_behind() noexcept {
+  // Ordering: acquire; pairs with feed(): what that did is over.
+  if (forked() || fed_.load(std::memory_order_acquire) || !pool_.has_lost_its_runtime()) {
+    return false;
+  }
+  pool_.close();
+  own_.cancel();
+  if (!pool_.has_lost_its_workers()) pool_.wait();  // threads, that go on
+  // Reachable, for what looks for leaks. Ordering: relaxed; nobody reads it.
+  static constinit std::atomic<stream_base*> left{nullptr};
+  next_left_ = left.exchange(this, std::memory_order_relaxed);
+  return true;
+}
+
 /// How many there were; 0 at the end.
 std::uint64_t stream_base::feed_some(std::uint64_t index) {
   if (ordered() && !places_.acquire(ctx())) return 0;
@@ -135,6 +151,8 @@ void stream_base::feed() noexcept {
   leave_source();
   items_.wait();
   close_results();
+  // Ordering: release; pairs with is_left_behind().
+  fed_.store(true, std::memory_order_release);
 }
 
 /// True if it is the first.

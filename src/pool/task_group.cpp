@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "weir/task_group.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "runtime/process.hpp"
+#include "runtime/relaxed.hpp"
+#include "runtime/runtime_core.hpp"
 #include "weir/channel.hpp"
 #include "weir/sync.hpp"
 
@@ -25,7 +30,9 @@ struct task_group_state {
   const cancel_func cancel;
   const wait_group running;
   std::optional<semaphore> places;
-  spin_lock lock;  // guards the rest
+  relaxed<const runtime_core*> latest{nullptr};      // of those in `where`; only compared
+  spin_lock lock;                                    // guards the rest
+  std::vector<std::shared_ptr<runtime_core>> where;  // all that tasks were started on
   std::exception_ptr first_error;
   bool dismissed = false;  // by cancel()
   bool refused = false;    // go() has not started a function, which nobody had dismissed
@@ -42,10 +49,34 @@ void refuse(task_group_state& g, group_entry how) {
   }
   if (how == group_entry::waits && !g.dismissed) g.refused = true;
 }
+
+/// A task is about to be started here.
+void note_where(task_group_state& g) {
+  runtime_core& rt = runtime_core::current();
+  if (g.latest == &rt) return;
+  auto kept = rt.shared_from_this();
+  const std::lock_guard lock(g.lock);
+  if (std::ranges::find(g.where, kept) == g.where.end()) g.where.push_back(std::move(kept));
+  g.latest = &rt;
+}
+
+/// All runtimes that have its tasks have ended before them, or the process ends.
+bool has_lost_its_tasks(task_group_state& g) noexcept {
+  for (std::size_t i = 0;; ++i) {
+    std::shared_ptr<runtime_core> rt;
+    {
+      const std::lock_guard lock(g.lock);
+      if (i == g.where.size()) return i > 0;
+      rt = g.where[i];
+    }
+    if (!rt->is_lost()) return false;
+  }
+}
 }  // namespace
 
 bool enter_group(task_group_state& g, group_entry how) {
   const bool waits = how == group_entry::waits;
+  if (!g.ctx.cancelled()) note_where(g);
   if (g.ctx.cancelled() || (waits && g.places && !g.places->acquire(g.ctx))) {
     refuse(g, how);
     return false;
@@ -104,8 +135,9 @@ task_group::task_group(const context& parent, task_group_options options)
                                                         detail::checked_limit(options.limit))) {}
 
 task_group::~task_group() {
-  // (In a forked child there is nobody to wait for: its tasks are the parent's.)
-  if (!detail::forked()) state_->running.wait();
+  // In a forked child there is nobody to wait for: its tasks are the parent's. Else they hold what
+  // they use of the group.
+  if (!detail::forked() && !detail::has_lost_its_tasks(*state_)) state_->running.wait();
 }
 
 void task_group::wait() {

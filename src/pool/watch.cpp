@@ -49,10 +49,10 @@ void pool_core::watch_later() noexcept {
   }
   try {
     if (watch_timer_) {
-      call_again(*watch_timer_, where_, period);
+      call_again(*watch_timer_, timekeeper(), period);
       return;
     }
-    watch_timer_ = call_later(where_, period, [link = link_] {
+    watch_timer_ = call_later(timekeeper(), period, [link = link_] {
       if (const ref<pool_core> core = link->core()) core->watch();
     });
   } catch (...) {  // no memory for a timer: the next job that comes tries again

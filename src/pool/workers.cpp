@@ -157,6 +157,7 @@ void pool_core::work(pool_worker& me, std::exception_ptr failure) {
   for (job* j = nullptr; (j = next_job(me, j, v, std::exchange(first, false))) != nullptr;) {
     v = run(*j, &me);
   }
+  if (options_.host == host::threads) stay_if_let_go();
   try {
     if (!failure && options_.on_worker_stop) options_.on_worker_stop(me.number);
   } catch (...) {  // there may be others, and jobs

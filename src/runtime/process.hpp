@@ -35,6 +35,10 @@ inline void refuse_if_forked() {
 /// destroyed: no carrier of it takes up a task after that.
 void stop_at_process_end(runtime_core& core);
 
+/// Is this the thread that ends the process, which has stopped the default runtime, and destroys
+/// static objects now?
+[[nodiscard]] bool process_ends_here() noexcept;
+
 /// While it lives, this thread runs users' code: an exit() in there ends the thread's thread-locals
 /// first of all, and then this has the default runtime stop. On one thread from first to last.
 class exit_watch {

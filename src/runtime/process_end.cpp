@@ -11,8 +11,10 @@ namespace weir::detail {
 namespace {
 
 std::atomic<runtime_core*> to_stop{nullptr};
+thread_local bool ends_here = false;
 
 void stop_now() noexcept {
+  ends_here = true;
   // Ordering: acquire; pairs with stop_at_process_end(). Only the first call finds it.
   runtime_core* core = to_stop.exchange(nullptr, std::memory_order_acquire);
   if (core == nullptr || fork_generation() != core->generation()) return;
@@ -55,6 +57,8 @@ bool& exit_watch::inside() noexcept {
   thread_local user_thread_end at_its_end;
   return at_its_end.inside;
 }
+
+[[gnu::noinline]] bool process_ends_here() noexcept { return ends_here; }
 
 void stop_at_process_end(runtime_core& core) {
   // Ordering: release; pairs with stop_now().

@@ -31,6 +31,16 @@
 
 namespace weir::detail {
 
+/// What has to hear that a runtime has ended, or is about to, and its tasks with it.
+class end_listener : public shared_object {
+ private:
+  friend class runtime_core;
+  virtual void runtime_ended() noexcept = 0;
+  end_listener* next_listener_ = nullptr;
+  end_listener* prev_listener_ = nullptr;
+  bool listens_ = false;
+};
+
 class runtime_core : public std::enable_shared_from_this<runtime_core> {
  public:
   static constexpr int carriers_max = 1024;  // and as many threads inside run() at once
@@ -158,6 +168,18 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void let_go() noexcept;
   /// Tasks have not ended and never will: stacks and this object stay for ever.
   void abandon() noexcept;
+  /// For those that listen: it ends now. Once told, there is no more to hear.
+  void tell_listeners() noexcept;
+  /// False: they have been told, and this one will not be. To be removed before it goes.
+  [[nodiscard]] bool add_listener(end_listener& l) noexcept;
+  void remove_listener(end_listener& l) noexcept;
+  /// None of its tasks runs any more, or ever will; waits for those that are about to come to rest,
+  /// but not at the end of the process.
+  [[nodiscard]] bool is_lost() noexcept;
+  /// For who uses it longer than whoever made it may. Null: nothing needs to keep it.
+  [[nodiscard]] std::shared_ptr<runtime_core> keep() {
+    return immortal_ ? nullptr : shared_from_this();
+  }
   /// This object stays for ever. Takes no lock: for a forked child, too.
   void stay() noexcept { self_ = shared_from_this(); }
   void task_finished() noexcept {
@@ -300,6 +322,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   spin_lock callers_lock_;         // guards the next two
   wait_list callers_;  // of run(), in tasks of other runtimes and on threads that are not lent
   bool callers_told_ = false;
+  spin_lock listeners_lock_;  // guards the next two
+  end_listener* listeners_ = nullptr;
+  bool listeners_told_ = false;
   std::atomic<std::uint64_t> started_outside_{0};
   std::atomic<bool> closing_{false};
   std::atomic<bool> stop_{false};

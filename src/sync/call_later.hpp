@@ -3,6 +3,7 @@
 // after_func() for Weir's own: on a runtime that is named.
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 
 #include "weir/detail/intrusive.hpp"
@@ -13,9 +14,12 @@ class runtime_core;
 
 /// f runs in a task of its own, `d` from now, by the clock and on the carriers of `rt`, whoever
 /// calls: after_func() is the caller's runtime's, which may end before the time has come. If `rt`
-/// itself ends, f is dropped. Throws what after_func() does. The result is for call_never().
+/// itself ends, f runs then, in who ends it; if that has happened, this throws errc::closed. Throws
+/// what after_func() does. The result is for call_never().
 ref<shared_object> call_later(runtime_core& rt, std::chrono::nanoseconds d,
                               std::function<void()> f);
+/// What one takes, with a function that holds as much as the pool's.
+extern const std::size_t call_later_memory;
 /// Once more, `d` from now: for who has the only timer; its function has been called, or is being.
 void call_again(shared_object& timer, runtime_core& rt, std::chrono::nanoseconds d);
 /// Drops the function, if it has not been called and is not about to be.

@@ -57,6 +57,7 @@ bool runtime::shutdown(const context& ctx) {
                         {.kind = &shutdown_wait, .object = &core});
     }
   } while (drained && !core.stop_if_drained());
+  core.tell_listeners();  // before its tasks are abandoned: what they take now would be lost
   if (drained) {
     ordered_after(&core.ids);
   } else {

@@ -18,8 +18,12 @@ using time_point = context::clock::time_point;
 /// What timer and ticker handles name. An after_func holds itself while it is to fire.
 class timer_state final : public shared_object, public timer_entry, private timer_entry::deferred {
  public:
-  explicit timer_state(std::function<void()> f)
+  /// What becomes of its function if its runtime ends first.
+  enum class at_the_end : std::uint8_t { dropped, called };
+
+  explicit timer_state(std::function<void()> f, at_the_end then = at_the_end::dropped)
       : ticks(f ? ref<channel_state<time_point>>() : make_ref<channel_state<time_point>>(1U)),
+        then_(then),
         f_(std::move(f)) {
     if (ticks) ticks->hides_buffer = true;
   }
@@ -43,6 +47,9 @@ class timer_state final : public shared_object, public timer_entry, private time
         timers_->insert(*this, time_plus(rt.clock.now(), std::max<time_ns>(first.count(), 0)));
     if (added != timer_queue::added::closed) (void)held.detach();  // it is the queue's
     if (added == timer_queue::added::first) rt.note_earlier_timer();
+    if (added == timer_queue::added::closed && then_ == at_the_end::called) {
+      throw std::system_error(errc::closed, "weir: a timer of a runtime that has ended");
+    }
     return was_armed;
   }
 
@@ -99,17 +106,20 @@ class timer_state final : public shared_object, public timer_entry, private time
   void finish() noexcept override {
     call job{ref<timer_state>::adopt(this)};
     try {
-      (void)start_callback(job);  // or its runtime ends, and nothing is called
+      if (!start_callback(job) && then_ == at_the_end::called) job();  // its runtime ends
     } catch (const std::bad_alloc&) {
       job();  // as what a context calls
     }
   }
 
-  /// What is left to do when its runtime ends: nothing is called, the reference goes. The timer may
-  /// be started again, on another.
+  /// What is left to do when its runtime ends: nothing is called, unless it is Weir's own, and the
+  /// reference goes. The timer may be started again, on another.
   struct dropped final : timer_entry::deferred {
     explicit dropped(timer_state& t) : timer(t) {}
-    void finish() noexcept override { const auto self = ref<timer_state>::adopt(&timer); }
+    void finish() noexcept override {
+      const auto self = ref<timer_state>::adopt(&timer);
+      if (timer.then_ == at_the_end::called) timer.f_();
+    }
     timer_state& timer;
   };
 
@@ -117,6 +127,7 @@ class timer_state final : public shared_object, public timer_entry, private time
   ref<timer_queue> timers_;
   relaxed<time_ns> period_{0};  // written while not in a queue
   dropped dropped_{*this};
+  const at_the_end then_;
   const std::function<void()> f_;
 };
 
@@ -144,10 +155,13 @@ nanoseconds timer_handle::checked_period(nanoseconds p, const char* where) {
 
 ref<shared_object> call_later(runtime_core& rt, std::chrono::nanoseconds d,
                               std::function<void()> f) {
-  auto timer = make_ref<timer_state>(std::move(f));
+  auto timer = make_ref<timer_state>(std::move(f), timer_state::at_the_end::called);
   timer->restart(d, {}, rt);
   return timer;
 }
+
+// (What malloc adds to each of two blocks, and its places in the queue, which grows by doubling.)
+const std::size_t call_later_memory = sizeof(timer_state) + 16 + 48 + 2 * sizeof(timer_entry*);
 
 void call_again(shared_object& timer, runtime_core& rt, std::chrono::nanoseconds d) {
   static_cast<timer_state&>(timer).restart(d, {}, rt);

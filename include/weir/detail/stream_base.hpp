@@ -7,6 +7,7 @@
 // outcome where the loop takes it, and counts the job out. When the source has ended and all jobs
 // are counted out the feeder closes the results. What is noted until then, the loop sees.
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <optional>
@@ -67,6 +68,9 @@ class stream_base {
   /// A job's outcome has been dealt with.
   void item_done() const { items_.done(); }
   [[nodiscard]] pool_stats stats() const { return pool_.stats(); }
+  /// By its handle, which ends: what feeds it will never come to its end, and what is left may be
+  /// used for as long as the process lasts.
+  [[nodiscard]] bool is_left_behind() noexcept;
   /// No more is wanted; does not wait.
   void cancel() const noexcept { own_.cancel(); }
 
@@ -123,6 +127,9 @@ class stream_base {
   class feeding_pool : public pool<> {
    public:
     using pool<>::pool;
+    using pool<>::has_lost_its_runtime;
+    using pool<>::has_lost_its_workers;
+    using pool<>::cancel_too;
     void post_job(const ref<job>& j, const context& ctx) const {
       this->describe(*j);
       (void)this->admit(j, &ctx, true);
@@ -145,7 +152,16 @@ class stream_base {
   std::optional<failure> untold_;  // no outcome does, so last_failure() has to
   bool lost_ = false;              // an outcome, because the context had ended
   bool reached_end_ = false;       // of the source; the feeder's until it closes the results
+  std::atomic<bool> fed_{false};   // the feeder has only to return
+  stream_base* next_left_ = nullptr;
   feeding_pool pool_;
+};
+
+/// Ends a stream, for its handle.
+struct stream_end {
+  void operator()(stream_base* s) const noexcept {
+    if (!s->is_left_behind()) delete s;
+  }
 };
 
 /// Retries, and f uses up what it gets, which has no copy.

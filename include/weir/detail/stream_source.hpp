@@ -89,7 +89,7 @@ class stream_source {
     }
   }
 
-  std::unique_ptr<stream_results<R>> own_;
+  std::unique_ptr<stream_results<R>, stream_end> own_;
   stream_results<R>* from_;
 };
 

@@ -116,6 +116,10 @@ class stream_results : public stream_base {
   std::uint64_t next_ = 0;
 };
 
+/// What a handle has.
+template <class R>
+using stream_ptr = std::unique_ptr<stream_results<R>, stream_end>;
+
 /// The jobs' side: where they come from and what is done with them.
 template <class Source, class F, class R>
 class stream_state final : public stream_results<R> {
