@@ -28,12 +28,9 @@
 // the channel, one that it was given and has not seen goes back, to be received next. (If there is
 // no memory for that, it is destroyed.)
 //
-// g++ 12 miscompiles any coroutine, of whatever library, that declares no local variable and has a
-// co_await in a condition: `while (co_await f()) {}` and nothing else. Declare one, as above. And
-// it destroys once too often what a lambda captures that is written inside of a co_await
-// expression, but for numbers and references. Make the lambda before, or what it is for:
-//   auto job = p.submit([text] { return score(text); });
-//   out.send(co_await std::move(job));
+// g++ 12 miscompiles any coroutine that declares no local variable and has a co_await in a
+// condition (`while (co_await f()) {}`): declare one. And of a lambda inside of a co_await
+// expression it destroys twice what it captures, but numbers: see pool_coroutine.hpp.
 //
 // Ordering: as of the blocking calls; and what a coroutine did before co_await is visible after it.
 // Lifetime: await these where they are made, in the same expression: what is sent is moved from

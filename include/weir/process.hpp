@@ -120,15 +120,14 @@ class stream {
    public:
     using stream_type = stream;
     explicit outcome_range(detail::stream_results<R>& s) : from_(&s) {}
-    explicit outcome_range(std::unique_ptr<detail::stream_results<R>> s)
-        : own_(std::move(s)), from_(own_.get()) {}
+    explicit outcome_range(detail::stream_ptr<R> s) : own_(std::move(s)), from_(own_.get()) {}
     [[nodiscard]] auto begin() const { return basic_iterator<true>(*from_); }
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
    private:
     template <class, bool>
     friend class detail::stream_source;
-    std::unique_ptr<detail::stream_results<R>> own_;
+    detail::stream_ptr<R> own_;
     detail::stream_results<R>* from_;
   };
   [[nodiscard]] outcome_range outcomes() & { return outcome_range(*state_); }

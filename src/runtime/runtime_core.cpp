@@ -139,7 +139,7 @@ void runtime_core::need_carrier() {
   while (first_attached() == nullptr && !stopping()) {  // (a lent thread's may leave meanwhile)
     const start_result how = try_to_start_carrier();
     if (how == start_result::no_memory) throw std::bad_alloc();
-    if (how != start_result::no_thread) continue;
+    if (how != start_result::no_more_threads) continue;
     throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                             "weir: cannot start a carrier thread");
   }
@@ -313,12 +313,12 @@ runtime_core::start_result runtime_core::start_thread(carrier& c) noexcept {
   } catch (...) {
     // Ordering: relaxed; a hint that saves attempts that would fail again.
     no_threads_until_.store(steady_now() + patience, std::memory_order_relaxed);
-    return start_result::no_thread;  // those that there are go on
+    return start_result::no_more_threads;  // those that there are go on
   }
 }
 
 runtime_core::start_result runtime_core::start_carrier(task_chain& tasks) noexcept {
-  if (lacks_threads()) return start_result::no_thread;
+  if (lacks_threads()) return start_result::no_more_threads;
   carrier* c = nullptr;
   try {
     c = reserve_carrier(false);

@@ -234,9 +234,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   /// step: whoever finds that it takes no mail any more finds that there may be another carrier.
   [[nodiscard]] task_chain release_carrier(carrier& c) noexcept;
   /// How the start of a carrier went. (not_wanted: there may not be one more, or it has stopped.)
-  enum class start_result : std::uint8_t { started, not_wanted, no_thread, no_memory };
+  enum class start_result : std::uint8_t { started, not_wanted, no_more_threads, no_memory };
   [[nodiscard]] static bool failed(start_result r) noexcept {
-    return r == start_result::no_thread || r == start_result::no_memory;
+    return r == start_result::no_more_threads || r == start_result::no_memory;
   }
   /// Starts the thread of a reserved carrier, which has mail already.
   [[nodiscard]] start_result start_thread(carrier& c) noexcept;
