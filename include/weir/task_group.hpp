@@ -49,8 +49,8 @@ void leave_group(task_group_state& g, std::exception_ptr error) noexcept;
 class task_group {
  public:
   explicit task_group(const context& parent = background(), task_group_options options = {});
-  /// Waits for every task, as wait(), but drops the exception. Does not cancel. Does not wait for
-  /// tasks whose runtime has given up, nor, in a group that is static, when main has returned.
+  /// Waits for every task, as wait(), but drops the exception. Does not cancel. Does not wait if
+  /// the runtimes of all its tasks have given up, nor, if it is static, when main has returned.
   ~task_group();
   task_group(const task_group&) = delete;
   task_group& operator=(const task_group&) = delete;

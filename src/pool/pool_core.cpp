@@ -117,7 +117,7 @@ pool_core::todo pool_core::settle_all(wake_batch& wakes) noexcept {
     end_waits(inner_enders_, wakes, false);  // a job that waits for the others runs them
   }
   todo rest;
-  if (watched_ && !watching_ && !watch_is_refused_ && !at_rest()) {
+  if (watched_ && !watching_ && !watch_is_refused_ && !lost_ && !at_rest()) {
     watching_ = rest.watch = true;
   }
   if (!paused_ && !stopped_ && depth_ > starting_ && workers_ < target_ && may_start(*best())) {
@@ -435,6 +435,8 @@ void pool_core::end_unrun(job& j, std::exception_ptr error) {
   wake_batch wakes;
   take_out(j);
   j.unrun = true;
+  const carrier* const c = carrier::current();
+  j.is_abandoned_with_us = c != nullptr && &c->rt == &where_;
   start(j, nullptr);
   const todo rest = settle(wakes);
   unlock();

@@ -366,9 +366,10 @@ class pool_core : public end_listener {
   void note_extras(const job_extras& extras) noexcept;
   void stay_if_let_go() noexcept;
   void wait_for_unrun() noexcept;
-  /// Where its timers are: of its runtime, or if threads have outlived that, of the default one.
+  /// Where its timers are: of its runtime, whose clock it goes by; threads may outlive that.
   [[nodiscard]] runtime_core& timekeeper() const {
-    return where_.stopping() ? runtime_core::default_core() : where_;
+    const bool may_outlive = options_.host == host::threads && !where_.clock.is_virtual();
+    return may_outlive || where_.stopping() ? runtime_core::default_core() : where_;
   }
   [[nodiscard]] std::exception_ptr unrun_error(std::error_code why) const noexcept;
   void give_up(job_list& jobs, std::error_code why) const noexcept;

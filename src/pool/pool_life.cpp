@@ -321,7 +321,7 @@ void pool_core::wait_for_unrun() noexcept {
   const auto has_any = [&] {
     const std::lock_guard lock(lock_);
     for (const job* j = running_.front(); j != nullptr; j = j->next) {
-      if (j->unrun) return true;
+      if (j->unrun && !j->is_abandoned_with_us) return true;
     }
     return false;
   };
@@ -335,7 +335,7 @@ bool pool_core::ends_in_time() noexcept {
   close();
   {
     const std::lock_guard all(*this);
-    if (at_rest()) return true;
+    if (is_over() && reporter_ == nullptr) return true;
     let_go_ = true;
   }
   cancel_();
@@ -345,7 +345,7 @@ bool pool_core::ends_in_time() noexcept {
   while (!inside && std::chrono::steady_clock::now() < end) {
     {
       const std::lock_guard all(*this);
-      if (at_rest()) {
+      if (is_over() && reporter_ == nullptr) {
         let_go_ = false;
         return true;
       }

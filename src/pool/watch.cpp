@@ -48,13 +48,12 @@ void pool_core::watch_later() noexcept {
     period = std::min(period, std::max<std::chrono::nanoseconds>(options_.stuck_after / 4, 1ms));
   }
   try {
-    if (watch_timer_) {
-      call_again(*watch_timer_, timekeeper(), period);
-      return;
+    if (!watch_timer_) {  // first it is kept, and then it may fire
+      watch_timer_ = make_call([link = link_] {
+        if (const ref<pool_core> core = link->core()) core->watch();
+      });
     }
-    watch_timer_ = call_later(timekeeper(), period, [link = link_] {
-      if (const ref<pool_core> core = link->core()) core->watch();
-    });
+    call_again(*watch_timer_, timekeeper(), period);
   } catch (...) {  // no memory for a timer: the next job that comes tries again
     const std::lock_guard all(*this);
     watching_ = false;
@@ -68,6 +67,10 @@ void pool_core::watch() noexcept try {
   wake_batch wakes;
   {
     const std::lock_guard all(*this);
+    if (lost_) {  // its jobs have been abandoned, and who ends it does not wait for this
+      watching_ = false;
+      return;
+    }
     const std::chrono::nanoseconds limit = options_.stuck_after;
     const std::int64_t at = now();
     const auto is_stuck = [&](const job& j) {

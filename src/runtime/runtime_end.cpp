@@ -50,7 +50,10 @@ bool runtime_core::is_lost() noexcept {
   if (c != nullptr && &c->rt == this) return false;  // nobody goes on from there either
   // At the end of the process nobody waits for a task that computes. But who has a runtime of his
   // own, which gave up waiting, may have lent what such a task uses.
-  if (!immortal_) (void)wait_for_carriers(std::chrono::steady_clock::time_point::max());
+  if (!immortal_) {
+    (void)wait_for_carriers(std::chrono::steady_clock::time_point::max());
+    (void)wait_for_calls(std::chrono::steady_clock::time_point::max());
+  }
   return true;
 }
 

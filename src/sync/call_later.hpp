@@ -20,7 +20,9 @@ ref<shared_object> call_later(runtime_core& rt, std::chrono::nanoseconds d,
                               std::function<void()> f);
 /// What one takes, with a function that holds as much as the pool's.
 extern const std::size_t call_later_memory;
-/// Once more, `d` from now: for who has the only timer; its function has been called, or is being.
+/// A timer for call_again(), which calls nobody yet.
+ref<shared_object> make_call(std::function<void()> f);
+/// As call_later(), with a timer whose function has not been called, or has, or is being.
 void call_again(shared_object& timer, runtime_core& rt, std::chrono::nanoseconds d);
 /// Drops the function, if it has not been called and is not about to be.
 void call_never(shared_object& timer) noexcept;

@@ -155,9 +155,13 @@ nanoseconds timer_handle::checked_period(nanoseconds p, const char* where) {
 
 ref<shared_object> call_later(runtime_core& rt, std::chrono::nanoseconds d,
                               std::function<void()> f) {
-  auto timer = make_ref<timer_state>(std::move(f), timer_state::at_the_end::called);
-  timer->restart(d, {}, rt);
+  auto timer = make_call(std::move(f));
+  call_again(*timer, rt, d);
   return timer;
+}
+
+ref<shared_object> make_call(std::function<void()> f) {
+  return make_ref<timer_state>(std::move(f), timer_state::at_the_end::called);
 }
 
 // (What malloc adds to each of two blocks, and its places in the queue, which grows by doubling.)

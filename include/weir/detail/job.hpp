@@ -118,8 +118,9 @@ class job : public shared_object {
   // First a cache line of what every job needs…
   job_state state = job_state::fresh;
   weir::priority priority = weir::priority::normal;
-  bool reported : 1 = false;   // as stuck
-  bool unrun : 1 = false;      // what is ended was not begun
+  bool reported : 1 = false;              // as stuck
+  bool is_abandoned_with_us : 1 = false;  // unrun: by a task of its pool's own runtime
+  bool unrun : 1 = false;                 // what is ended was not begun
   std::uint8_t leads : 4 = 0;  // while queued: so many addresses are behind it (pool/handful.hpp)
   std::uint8_t : 0;            // those are written under the lock, these are not
   // Constant from its submission on.
