@@ -42,6 +42,7 @@
 #include "context.hpp"
 #include "detail/channel_core.hpp"
 #include "detail/channel_elements.hpp"
+#include "detail/channel_handle.hpp"
 #include "detail/channel_state.hpp"
 #include "detail/loop_reference.hpp"
 #include "error.hpp"

@@ -150,9 +150,7 @@ class select_case {
     explicit model(C&& c) : item(std::move(c)) {}
     /// What c borrows is taken over here, when there is memory for it.
     template <class Borrowing>
-    explicit model(Borrowing&& c)
-      requires(!std::same_as<Borrowing, C>)
-        : item(std::move(c).kept()) {}
+    model(std::in_place_t, Borrowing& c) : item(std::move(c).kept()) {}
     detail::select_record record() override { return item.record(); }
     void run() override { item.run(); }
     C item;
@@ -161,7 +159,7 @@ class select_case {
   static std::unique_ptr<concept_base> keep(C c) {
     if constexpr (requires { std::move(c).kept(); }) {
       using kept = decltype(std::move(c).kept());
-      return std::make_unique<model<kept>>(std::move(c));
+      return std::make_unique<model<kept>>(std::in_place, c);
     } else {
       return std::make_unique<model<C>>(std::move(c));
     }

@@ -29,6 +29,7 @@ namespace detail {
 
 template <class R>
 class stream_results;
+struct stream_end;
 
 template <class T>
 class channel_source {
