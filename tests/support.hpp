@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 #include <weir/testing.hpp>
@@ -40,6 +41,17 @@ inline bool under_seeds = false;
 inline int turns(int n) {
   if (under_seeds) return std::clamp(n / 1000, 1, 3);
   return sanitized ? std::max(n / 10, 1) : n;
+}
+
+/// What f throws, by its code; none if it returns.
+template <class F>
+std::error_code error_of(F f) {
+  try {
+    f();
+  } catch (const std::system_error& e) {
+    return e.code();
+  }
+  return {};
 }
 
 /// Keeps its processor for so long.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pools, streams and groups that end after their runtime has, or with the process.
+// What ends with a pool, or as it fails, and in which order. And pools, streams and groups that end
+// after their runtime has, or with the process.
 #include "support.hpp"
 
 #include <unistd.h>
@@ -16,20 +17,85 @@ namespace {
 using namespace weir_test;
 using namespace weir;
 
+WEIR_RULES(pool_end_test);
+
+WEIR_RULE(pool_end_test, what_its_functions_hold_has_ended_with_the_pool) {
+  struct note {
+    explicit note(std::atomic<int>& n) noexcept : alive(&n) { ++n; }
+    note(const note& other) noexcept : note(*other.alive) {}
+    note& operator=(const note&) = delete;
+    ~note() { --*alive; }
+    std::atomic<int>* alive;
+  };
+  for (int round = 0; round < turns(1000); ++round) {
+    std::atomic<int> alive{0};
+    crew_.run([&] {
+      const pool<int> p{{.workers = 2, .queue = 4, .on_worker_stop = [held = note(alive)](int) {}},
+                        [held = note(alive)] { return 1; }};
+      for (int i = 0; i < 3; ++i) p.post([](int&) {});
+    });
+    ASSERT_EQ(alive, 0);
+  }
+}
+
+WEIR_RULE(pool_end_test, what_a_failure_drops_may_wait_for_who_waits_for_the_failed_job) {
+  struct waits_at_its_end {
+    wait_group all;
+    ~waits_at_its_end() { all.wait(); }
+  };
+  const wait_group first;
+  const channel<int> go_on;
+  const pool p{{.workers = 2, .on_error = on_error::fail_fast}};
+  first.add();
+  const channel<future<void>> others{1};
+  p.post([&] {
+    EXPECT_THROW(others.receive()->get(), std::runtime_error);
+    first.done();
+  });
+  const channel<int> begun;
+  auto failing = p.submit([&] {
+    begun.send(0);
+    (void)go_on.receive();
+    throw std::runtime_error("no");
+  });
+  (void)begun.receive();  // so each has a worker
+  others.send(std::move(failing));
+  auto queued = std::make_shared<waits_at_its_end>();
+  queued->all = first;
+  p.post([held = std::move(queued)] { ADD_FAILURE() << "it was not to run"; });
+  go_on.close();
+  p.wait();
+}
+
+WEIR_RULE(pool_end_test, the_destructor_waits_for_who_hears_of_a_stuck_job) {
+  const channel<int> heard;
+  const channel<int> go_on;
+  std::atomic<bool> over{false};
+  std::optional<pool<>> p{
+      std::in_place,
+      pool_options{.workers = 1, .stuck_after = 4ms, .on_stuck = [&](const std::string&, auto) {
+                     heard.send(0);
+                     (void)go_on.receive();
+                     over = true;
+                   }}};
+  const channel<int> job;
+  p->post([=] { (void)job.receive(); });
+  (void)heard.receive();
+  job.close();
+  p->wait();
+  crew_.spawn([=] {
+    for (int i = 0; i < 20; ++i) yield();
+    go_on.close();
+  });
+  p.reset();
+  EXPECT_TRUE(over);
+}
+
 /// Ends it, although a task of it waits for ever.
 void give_up(runtime& rt) {
   const auto [ctx, cancel] = with_cancel(background());
   cancel();
   EXPECT_FALSE(rt.shutdown(ctx));
-}
-
-std::error_code code_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
 }
 
 // ---- after a runtime that has come to its end --------------------------------------------------
@@ -49,14 +115,14 @@ TEST(pool_outlives_runtime, a_pool_that_never_had_a_job_takes_none) {
   auto rt = std::make_unique<runtime>(runtime_options{.carriers = 1});
   const pool<> p{{.workers = 1, .runtime = rt.get()}};
   rt.reset();
-  EXPECT_EQ(code_of([&] { p.post([] {}); }), errc::closed);
+  EXPECT_EQ(error_of([&] { p.post([] {}); }), errc::closed);
 }
 
 TEST(pool_outlives_runtime, a_pool_that_is_made_later_takes_none) {
   runtime rt{{.carriers = 1}};
   ASSERT_TRUE(rt.shutdown());
   const pool<> p{{.workers = 1, .runtime = &rt}};
-  EXPECT_EQ(code_of([&] { p.post([] {}); }), errc::closed);
+  EXPECT_EQ(error_of([&] { p.post([] {}); }), errc::closed);
 }
 
 TEST(pool_outlives_runtime, threads_go_on_and_try_again) {
@@ -104,7 +170,7 @@ TEST(runtime_given_up, what_its_pools_have_not_begun_is_cancelled) {
   auto f = p.submit([] { return 2; });
   (void)begun.receive();
   give_up(rt);
-  EXPECT_EQ(code_of([&] { (void)f.get(); }), errc::cancelled);
+  EXPECT_EQ(error_of([&] { (void)f.get(); }), errc::cancelled);
   EXPECT_EQ(p.stats().cancelled, 1U);
 }
 
@@ -113,7 +179,7 @@ TEST(runtime_given_up, its_pools_take_no_more) {
   const pool<> p{{.workers = 1, .runtime = &rt}};
   p.submit([] {}).get();
   give_up(rt);
-  EXPECT_EQ(code_of([&] { (void)p.submit([] { return 1; }); }), errc::closed);
+  EXPECT_EQ(error_of([&] { (void)p.submit([] { return 1; }); }), errc::closed);
   EXPECT_TRUE(p.ctx().cancelled());
 }
 
@@ -125,7 +191,7 @@ TEST(runtime_given_up, a_paused_pool_gives_nothing_to_workers_that_never_come_ba
   p.pause();
   auto f = p.submit([] { return 2; });
   give_up(rt);
-  EXPECT_EQ(code_of([&] { (void)f.get(); }), errc::cancelled);
+  EXPECT_EQ(error_of([&] { (void)f.get(); }), errc::cancelled);
 }
 
 TEST(runtime_given_up, what_a_job_that_never_ran_holds_has_ended_with_its_pool) {

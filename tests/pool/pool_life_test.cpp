@@ -14,15 +14,6 @@ using namespace weir;
 
 WEIR_RULES(pool_life_test);
 
-std::error_code error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
-
 /// Holds the pool's workers until it is opened.
 struct holdup {
   channel<int> started;

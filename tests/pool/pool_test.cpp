@@ -11,15 +11,6 @@ using namespace weir;
 
 WEIR_RULES(pool_test);
 
-std::error_code error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
-
 /// A job that runs until the gate is opened, and says that it has started.
 struct gate {
   channel<int> started;

@@ -80,16 +80,6 @@ WEIR_RULE(process_ends, a_source_that_throws_cancels_nothing_that_is_collected) 
 
 // ---- a context that ends ------------------------------------------------------------------------
 
-template <class F>
-std::error_code thrown_by(F f) {
-  try {
-    f();
-  } catch (const std::system_error& e) {
-    return e.code();
-  }
-  return {};
-}
-
 WEIR_RULE(process_ends, a_vector_is_all_or_an_error) {
   crew_.run([] {
     const auto third_stops = [](const cancel_func& cancel) {
@@ -99,7 +89,7 @@ WEIR_RULE(process_ends, a_vector_is_all_or_an_error) {
       };
     };
     const auto a = with_cancel(background());
-    EXPECT_EQ(thrown_by([&] {
+    EXPECT_EQ(error_of([&] {
                 const std::vector<int> v =
                     map(a.ctx, std::views::iota(0), {.workers = 1}, third_stops(a.cancel));
               }),
@@ -108,7 +98,7 @@ WEIR_RULE(process_ends, a_vector_is_all_or_an_error) {
         << "there is nothing to do";
     const auto b = with_cancel(background());
     auto s = process(b.ctx, numbers(9), {.workers = 1}, third_stops(b.cancel));
-    EXPECT_EQ(thrown_by([&] { (void)s.to_vector(); }), errc::cancelled)
+    EXPECT_EQ(error_of([&] { (void)s.to_vector(); }), errc::cancelled)
         << "all were taken, perhaps, but not all were run";
   });
 }
