@@ -220,13 +220,27 @@ bool pool_core::come_in(ref<job>& given) noexcept {
   return false;
 }
 
-/// A thread's; a task had better let the workers have its carrier. Nobody waits in line already,
-/// who would get the places. The lock is held.
+/// Nobody waits in line already, who would get the places. The lock is held.
 bool pool_core::may_hold_on(const context* until) const noexcept {
   return options_.when_full == when_full::block && options_.queue >= hold_on_queue &&
          places_used() >= options_.queue && waiting_submitters_ == 0 && !paused_ && !closed_ &&
-         carrier::current() == nullptr && !where_.clock.is_virtual() && !ctx_.cancelled() &&
+         !where_.clock.is_virtual() && !ctx_.cancelled() &&
          (until == nullptr || !until->cancelled());
+}
+
+/// Whoever can wait, before it does. The lock is held, and again.
+void pool_core::give_time(const context* until) {
+  if (!may_hold_on(until)) return;
+  carrier* const c = carrier::current();
+  if (c == nullptr) {
+    hold_on(until);
+  } else if (holders_ != nullptr && c->lane.count() > 0 && carrier::current_task() != nullptr) {
+    // To have handfuls back, just to see how much room there is, takes 50 us where a hypervisor
+    // has to do with it. After the turn of a worker that waits for this carrier there is some.
+    unlock();
+    c->yield_current();
+    lock_queue();
+  }
 }
 
 /// Gives the workers a moment to make room for many jobs, not only for one: to be woken for each
@@ -261,9 +275,11 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   job& j = *given;
   job_frame* const own = frame_here();
   wake_batch wakes;
+  ref<pool_core> keep;  // once the lock has been dropped: it may be stopped, or j may end it
   lock_queue();
   if (!has_room(j)) {
-    if (may_wait && own == nullptr && may_hold_on(until)) hold_on(until);
+    keep = ref<pool_core>::share(this);
+    if (may_wait && own == nullptr) give_time(until);
     if (!has_room(j)) take_back_all();  // P7
   }
   ++submitted_;
@@ -275,17 +291,14 @@ bool pool_core::take_in(ref<job>& given, const context* until, bool may_wait) {
   if (has_room(j) || (!dropped.empty() && is_affordable(j))) {
     enqueue(*given.detach());
     const todo rest = settle(wakes);
-    // The job may end this pool while we are at it.
-    const auto keep = rest || !dropped.empty() ? ref<pool_core>::share(this) : ref<pool_core>();
+    if (rest || !dropped.empty()) keep = ref<pool_core>::share(this);
     unlock();
     wakes.wake_all();
     if (rest) do_rest(rest);
     give_up(dropped, errc::dropped);
     return true;
   }
-  if (dropped.empty()) return admit_when_full(given, until, may_wait, own);
-  const auto keep = ref<pool_core>::share(this);
-  const bool taken = admit_when_full(given, until, may_wait, own);
+  const bool taken = admit_when_full(given, until, may_wait, own);  // there was no room: we keep it
   give_up(dropped, errc::dropped);
   return taken;
 }

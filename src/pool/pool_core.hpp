@@ -297,6 +297,7 @@ class pool_core : public end_listener {
   bool wait_for_room(ref<job>& given, const context* until);
   [[nodiscard]] bool may_hold_on(const context* until) const noexcept;
   void hold_on(const context* until) noexcept;
+  void give_time(const context* until);
 
   // Without the lock.
   void trace_submitted(job& j) const noexcept;
