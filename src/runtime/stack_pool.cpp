@@ -2,7 +2,10 @@
 #include "runtime/stack_pool.hpp"
 
 #include <algorithm>
+#include <array>
+#include <mutex>
 #include <new>
+#include <utility>
 
 #include "port/stack_memory.hpp"
 
@@ -12,6 +15,52 @@
 #endif
 
 namespace weir::detail {
+namespace {
+
+/// A runtime's first stacks, left for the next one. Who starts many, one after the other, as
+/// explore() does, would have the kernel map and clear their pages each time: half of the time of a
+/// small schedule. There are at most 4 + 16 of them. With AddressSanitizer there is none, which so
+/// sees who comes back too late.
+class kept_slabs {
+ public:
+  /// Null: there is none like it. (Who finds another here does not wait: it may be the thread of a
+  /// process that has forked.)
+  std::byte* take(std::size_t count, std::size_t stack_size) noexcept {
+    const std::unique_lock lock(m_, std::try_to_lock);
+    if (!lock || count > most) return nullptr;
+    slab& s = place(count);
+    if (s.count != count || s.stack_size != stack_size) return nullptr;
+    return std::exchange(s, {}).base;
+  }
+  /// Instead of another, if there is one: the next will want what the last one had.
+  void give(std::byte* base, std::size_t count, std::size_t stack_size) noexcept {
+    slab old{base, count, stack_size};
+    if (const std::unique_lock lock(m_, std::try_to_lock); lock && count <= most && keeps) {
+      std::swap(old, place(count));
+    }
+    if (old.base != nullptr) port::unmap_stacks(old.base, old.count, old.stack_size);
+  }
+
+ private:
+  struct slab {
+    std::byte* base = nullptr;
+    std::size_t count = 0;
+    std::size_t stack_size = 0;
+  };
+  static constexpr std::size_t most = 16;
+#if defined(WEIR_ASAN)
+  static constexpr bool keeps = false;
+#else
+  static constexpr bool keeps = true;
+#endif
+  [[nodiscard]] slab& place(std::size_t count) noexcept { return slabs_[count <= 4 ? 0 : 1]; }
+
+  std::mutex m_;  // guards slabs_
+  std::array<slab, 2> slabs_;
+};
+constinit kept_slabs kept;
+
+}  // namespace
 
 /// What only a task that waits, or was abandoned, points to is no leak. Guard pages cannot be read.
 void stack_pool::find_leaks_in([[maybe_unused]] const slab& s, [[maybe_unused]] bool on) noexcept {
@@ -36,7 +85,7 @@ stack_pool::~stack_pool() {
     __asan_unpoison_memory_region(s.base, s.count * stack_size_);
 #endif
     find_leaks_in(s, false);
-    port::unmap_stacks(s.base, s.count, stack_size_);
+    kept.give(s.base, s.count, stack_size_);
   }
 }
 
@@ -45,7 +94,8 @@ void stack_pool::grow() {
   std::size_t count =
       std::min(slab_max, std::size_t{4} << (2 * std::min<std::size_t>(slabs_.size(), 2)));
   slabs_.reserve(slabs_.size() + 1);
-  std::byte* base = port::map_stacks(count, stack_size_);
+  std::byte* base = kept.take(count, stack_size_);
+  if (base == nullptr) base = port::map_stacks(count, stack_size_);
   while (base == nullptr && count > 1) {  // address space may be short where stacks are large
     count /= 2;
     base = port::map_stacks(count, stack_size_);

@@ -2,8 +2,9 @@
 #pragma once
 // Stacks, each with its task header, for reuse: a carrier keeps a few of its own (stack_cache), the
 // rest are here. Stacks are got from the kernel many at a time and given back only as a whole, when
-// the runtime ends; the pages of free ones beyond `warm_max`, their headers' too, are when it has
-// been idle for a while: of each of those an address stays, here, and its address space.
+// the runtime ends, but for its first 20, which the next one gets. The pages of free ones beyond
+// `warm_max`, their headers' too, go back when it has been idle for a while: of each of those an
+// address stays, here, and its address space.
 
 #include <cstddef>
 #include <mutex>

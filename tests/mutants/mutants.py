@@ -27,13 +27,14 @@ SUITES = ("channel_test", "channel_rules_test", "select_test", "sync_test", "con
           "context_rules_test", "timer_test", "timer_rules_test", "wait_group_rules_test",
           "throwing_move_test", "channel_batches_test", "go_programs_test",
           "go_select_forms_test", "go_chan_test", "exhaustive_test", "runtime_test",
-          "standing_wait_test")
+          "standing_wait_test", "stack_pool_test")
 POOL_SUITES = ("pool_pool_test", "pool_pool_inbox_test", "pool_pool_rare_test",
                "pool_pool_life_test", "pool_process_test", "pool_process_batch_test",
                "pool_process_stages_test", "pool_process_ends_test",
                "pool_pool_conservation_test", "pool_job_inbox_test", "pool_handful_test",
                "pool_stoppable_count_test", "limit_test", "pool_future_context_test",
-               "pool_pool_memory_test", "pool_pool_last_handle_test", "pool_pool_ends_test")
+               "pool_pool_memory_test", "pool_memory_bound_test",
+               "pool_pool_last_handle_test", "pool_pool_ends_test")
 LISTS = {"list.txt": SUITES, "pool.txt": POOL_SUITES}
 DETERMINISTIC = "*seeds*:exhaustive.*"
 SHARE = 0.95
