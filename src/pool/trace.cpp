@@ -86,13 +86,11 @@ void job_tracer::started(const traced_job&) noexcept {}
 
 // ---- chrome_trace -------------------------------------------------------------------------------
 
-namespace {
+namespace detail {
 
-using detail::valid_utf8;
+struct traced_attempt {
+  static constexpr std::size_t name_max = 31;
 
-constexpr std::size_t name_max = 31;
-
-struct attempt {
   std::int64_t submitted;
   std::int64_t since;
   std::int64_t at;
@@ -104,7 +102,16 @@ struct attempt {
 
   [[nodiscard]] std::string_view text() const { return {name.data(), name_size}; }
 };
-static_assert(sizeof(attempt) == 64);
+static_assert(sizeof(traced_attempt) == 64);
+
+}  // namespace detail
+
+namespace {
+
+using attempt = detail::traced_attempt;
+using detail::valid_utf8;
+
+constexpr std::size_t name_max = attempt::name_max;
 
 /// The first bytes of the text, without half of a character of UTF-8.
 std::string_view cut(std::string_view text) {

@@ -21,7 +21,7 @@ namespace weir {
 namespace detail {
 namespace {
 
-std::atomic<on_deadlock> wanted{on_deadlock::end_program};
+std::atomic<on_deadlock> wanted_reaction{on_deadlock::end_program};
 std::atomic<bool> reported{false};
 
 std::string_view environments_word() noexcept {
@@ -44,7 +44,7 @@ std::atomic<std::optional<on_deadlock>> environments{action_named(environments_w
 on_deadlock what_to_do() {
   // Ordering: relaxed; settings.
   return environments.load(std::memory_order_relaxed)
-      .value_or(wanted.load(std::memory_order_relaxed));
+      .value_or(wanted_reaction.load(std::memory_order_relaxed));
 }
 
 /// How many threads this process has; -1 if that cannot be said.
@@ -131,7 +131,7 @@ void check_deadlock(int own_carriers) noexcept {
 
 void set_on_deadlock(on_deadlock what) noexcept {
   // Ordering: relaxed; a setting.
-  detail::wanted.store(what, std::memory_order_relaxed);
+  detail::wanted_reaction.store(what, std::memory_order_relaxed);
 }
 
 }  // namespace weir

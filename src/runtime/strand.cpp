@@ -18,7 +18,7 @@ namespace {
 
 // What a parked thread's word says.
 constexpr std::uint32_t waiting = 0;
-constexpr std::uint32_t woken = 1;
+constexpr std::uint32_t was_woken = 1;
 constexpr std::uint32_t sleeping = 2;
 
 thread_local void* thread_local_slot = nullptr;
@@ -30,7 +30,7 @@ constinit thread_local yield_record yields;
 
 [[nodiscard]] bool is_woken(const std::atomic<std::uint32_t>& word) {
   // Ordering: acquire; pairs with wake().
-  return word.load(std::memory_order_acquire) == woken;
+  return word.load(std::memory_order_acquire) == was_woken;
 }
 
 /// Sleeps until woken, known to the registry: dumps show it, and the last to sleep notices.
@@ -86,7 +86,7 @@ bool park_thread(std::atomic<std::uint32_t>& word, time_ns deadline, const wait_
   // Ordering: acquire in both cases; pairs with wake(), which may have come first.
   if (!word.compare_exchange_strong(expected, sleeping, std::memory_order_acquire,
                                     std::memory_order_acquire) &&
-      expected == woken) {
+      expected == was_woken) {
     return true;
   }
   if (deadline == never) {
@@ -174,7 +174,7 @@ void strand::wake() const {
   }
   thread_word* const word = this->word();  // *this may be gone after the exchange
   // Ordering: release; pairs with park_thread(): the thread sees what was done for it.
-  if (word->exchange(woken, std::memory_order_release) == sleeping) port::futex_wake(word);
+  if (word->exchange(was_woken, std::memory_order_release) == sleeping) port::futex_wake(word);
 }
 
 }  // namespace weir::detail

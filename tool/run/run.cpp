@@ -72,12 +72,12 @@ outcome do_job(const workshop& shop, const job& next) {
 
 /// Starts a worker; it starts the next one as soon as it has a job. So there are no more workers
 /// than jobs, however many are allowed.
-void start_worker(workshop& shop, int place) {
-  shop.workers.go([&shop, place] {
+void start_worker(workshop& shop, int number) {
+  shop.workers.go([&shop, number] {
     try {
       bool first = true;
       while (auto next = shop.jobs.receive(shop.ctx)) {
-        if (std::exchange(first, false) && place < shop.places) start_worker(shop, place + 1);
+        if (std::exchange(first, false) && number < shop.places) start_worker(shop, number + 1);
         shop.results.send(do_job(shop, *next));
       }
     } catch (...) {
