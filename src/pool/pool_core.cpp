@@ -231,16 +231,23 @@ bool pool_core::may_hold_on(const context* until) const noexcept {
 /// Whoever can wait, before it does. The lock is held, and again.
 void pool_core::give_time(const context* until) {
   if (!may_hold_on(until)) return;
-  carrier* const c = carrier::current();
-  if (c == nullptr) {
+  if (carrier::current() == nullptr) {
     hold_on(until);
-  } else if (holders_ != nullptr && c->lane.count() > 0 && carrier::current_task() != nullptr) {
+  } else if (holders_ != nullptr && may_step_back()) {
     // To have handfuls back, just to see how much room there is, takes 50 us where a hypervisor
     // has to do with it. After the turn of a worker that waits for this carrier there is some.
     unlock();
-    c->yield_current();
+    carrier::current()->yield_current();
     lock_queue();
   }
+}
+
+/// A task of ours that others wait behind. (In a job of another pool it would look as if the jobs
+/// there waited, which is what handfuls are not for.)
+bool pool_core::may_step_back() const noexcept {
+  const carrier* const c = carrier::current();
+  return &c->rt == &where_ && c->lane.count() > 0 && carrier::current_task() != nullptr &&
+         strand_local() == nullptr;
 }
 
 /// Gives the workers a moment to make room for many jobs, not only for one: to be woken for each

@@ -298,6 +298,7 @@ class pool_core : public end_listener {
   [[nodiscard]] bool may_hold_on(const context* until) const noexcept;
   void hold_on(const context* until) noexcept;
   void give_time(const context* until);
+  [[nodiscard]] bool may_step_back() const noexcept;
 
   // Without the lock.
   void trace_submitted(job& j) const noexcept;

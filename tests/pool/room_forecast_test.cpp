@@ -100,6 +100,34 @@ TEST(room_forecast, threads_that_hold_on_get_in_or_are_refused) {
   EXPECT_EQ(p.stats().done, static_cast<std::uint64_t>(taken.load()));
 }
 
+/// Tasks that fill the queue faster than jobs leave it, and step back each time; a close() in the
+/// middle finds some of them at it.
+TEST(room_forecast, tasks_that_find_the_queue_full_get_in_or_are_refused) {
+  const int jobs = turns(20'000);
+  std::atomic<int> taken{0};
+  std::atomic<int> ran{0};
+  runtime rt({.carriers = 2});
+  rt.run([&] {
+    const pool<> p{{.workers = 2, .queue = 64, .order = start_order::any}};
+    wait_group crew;
+    for (int t = 0; t < 3; ++t) {
+      crew.go([&] {
+        try {
+          for (int i = 0; i < 10 * jobs; ++i, ++taken) p.post([&ran] { ++ran; });
+        } catch (const std::system_error& e) {
+          EXPECT_EQ(e.code(), errc::closed);
+        }
+      });
+    }
+    until([&] { return ran >= jobs; });
+    p.close();
+    crew.wait();
+    p.wait();
+    EXPECT_EQ(p.stats().done, static_cast<std::uint64_t>(taken.load()));
+  });
+  EXPECT_EQ(ran, taken);
+}
+
 /// One whose context is done is not kept from knowing it, and a deadline ends the sleep.
 TEST(room_forecast, a_thread_that_holds_on_is_released_by_its_deadline) {
   const channel<int> started;
