@@ -68,9 +68,21 @@ std::set<const std::byte*> first_stacks(std::size_t stack_size) {
 TEST(stack_pool_test, the_first_stacks_of_one_that_has_ended_are_the_next_ones) {
   const auto before = first_stacks(std::size_t{64} * 1024);
   EXPECT_EQ(before.size(), 4U);
-#if !defined(WEIR_ASAN)
+#if !defined(WEIR_ASAN) && !defined(WEIR_TSAN)
   EXPECT_EQ(first_stacks(std::size_t{64} * 1024), before);
 #endif
+}
+
+TEST(stack_pool_test, large_ones_go_back_to_the_system) {
+  const std::size_t at_first = resident_bytes();
+  {
+    stack_pool pool{std::size_t{8} << 20U};
+    (void)take_and_use(pool, 20, 500);
+    EXPECT_GE(resident_bytes(), at_first + 20 * 500 * weir::port::page_size());
+  }
+  if (!weir_test::sanitized) {
+    EXPECT_LT(resident_bytes(), at_first + 20 * 100 * weir::port::page_size());
+  }
 }
 
 TEST(stack_pool_test, stacks_of_another_size_are_not) {

@@ -16,7 +16,9 @@ namespace weir::detail {
 #if !defined(__x86_64__)
 [[gnu::noinline]] thread_token this_thread_token() noexcept {
   alignas(thread_token_step) static thread_local char mark = 0;
-  return reinterpret_cast<thread_token>(&mark);
+  auto token = reinterpret_cast<thread_token>(&mark);
+  asm volatile("" : "+r"(token));  // a caller in the same file may not keep it over a switch
+  return token;
 }
 #endif
 

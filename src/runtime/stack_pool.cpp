@@ -19,15 +19,15 @@ namespace {
 
 /// A runtime's first stacks, left for the next one. Who starts many, one after the other, as
 /// explore() does, would have the kernel map and clear their pages each time: half of the time of a
-/// small schedule. There are at most 4 + 16 of them. With AddressSanitizer there is none, which so
-/// sees who comes back too late.
+/// small schedule. There are at most 4 + 16 of them, of the usual size at most. With a sanitizer
+/// there is none: it is to see who comes back too late, and to forget what was there.
 class kept_slabs {
  public:
   /// Null: there is none like it. (Who finds another here does not wait: it may be the thread of a
   /// process that has forked.)
   std::byte* take(std::size_t count, std::size_t stack_size) noexcept {
     const std::unique_lock lock(m_, std::try_to_lock);
-    if (!lock || count > most) return nullptr;
+    if (!lock || !is_small(count, stack_size)) return nullptr;
     slab& s = place(count);
     if (s.count != count || s.stack_size != stack_size) return nullptr;
     return std::exchange(s, {}).base;
@@ -35,7 +35,7 @@ class kept_slabs {
   /// Instead of another, if there is one: the next will want what the last one had.
   void give(std::byte* base, std::size_t count, std::size_t stack_size) noexcept {
     slab old{base, count, stack_size};
-    if (const std::unique_lock lock(m_, std::try_to_lock); lock && count <= most && keeps) {
+    if (const std::unique_lock lock(m_, std::try_to_lock); lock && is_small(count, stack_size)) {
       std::swap(old, place(count));
     }
     if (old.base != nullptr) port::unmap_stacks(old.base, old.count, old.stack_size);
@@ -48,17 +48,20 @@ class kept_slabs {
     std::size_t stack_size = 0;
   };
   static constexpr std::size_t most = 16;
-#if defined(WEIR_ASAN)
-  static constexpr bool keeps = false;
+  static constexpr std::size_t bytes_max = std::size_t{4} << 20U;
+  [[nodiscard]] static bool is_small(std::size_t count, std::size_t stack_size) noexcept {
+#if defined(WEIR_ASAN) || defined(WEIR_TSAN)
+    return false;
 #else
-  static constexpr bool keeps = true;
+    return count <= most && stack_size <= bytes_max / count;
 #endif
+  }
   [[nodiscard]] slab& place(std::size_t count) noexcept { return slabs_[count <= 4 ? 0 : 1]; }
 
   std::mutex m_;  // guards slabs_
   std::array<slab, 2> slabs_;
 };
-constinit kept_slabs kept;
+constinit kept_slabs left_behind;
 
 }  // namespace
 
@@ -85,7 +88,7 @@ stack_pool::~stack_pool() {
     __asan_unpoison_memory_region(s.base, s.count * stack_size_);
 #endif
     find_leaks_in(s, false);
-    kept.give(s.base, s.count, stack_size_);
+    left_behind.give(s.base, s.count, stack_size_);
   }
 }
 
@@ -94,7 +97,7 @@ void stack_pool::grow() {
   std::size_t count =
       std::min(slab_max, std::size_t{4} << (2 * std::min<std::size_t>(slabs_.size(), 2)));
   slabs_.reserve(slabs_.size() + 1);
-  std::byte* base = kept.take(count, stack_size_);
+  std::byte* base = left_behind.take(count, stack_size_);
   if (base == nullptr) base = port::map_stacks(count, stack_size_);
   while (base == nullptr && count > 1) {  // address space may be short where stacks are large
     count /= 2;
