@@ -2,7 +2,7 @@
 """From jobs that are too small for a pool to jobs that hide its price."""
 import os
 
-from harness.stats import median
+from harness.stats import median, ratio
 from harness.suite import Case, Peer, Plot, Suite
 from harness.verdict import losses
 
@@ -51,6 +51,15 @@ def stream(label, which, **more):
                 STREAMS, figures=AGAINST_IDEAL, **more)
 
 
+def of_the_possible(results, one):
+    """Round by round: the machine's slow moments are everybody's."""
+    possible = results.samples(one, "split")
+    shares = [f"{peer.label} {ratio(possible, results.samples(one, peer.name)):.1%}"
+              for peer in results.peers([one]) if peer.name in POOLS
+              and len(results.samples(one, peer.name)) == len(possible)]
+    return [f"  - of what `split` gets here: {', '.join(shares)}"] if possible and shares else []
+
+
 def remarks(results):
     lines = ["How much of the CPUs becomes work: ideal ÷ time. What else runs on the machine takes",
              "its part of everybody's share: see that of `split`.", ""]
@@ -60,6 +69,7 @@ def remarks(results):
         wanted = WANTED.get(one.params.get("grain"))
         aim = f" (wanted of Weir: {wanted:.0%})" if wanted else ""
         lines += [f"- {one.label}{aim}: {', '.join(shares)}"] if shares else []
+        lines += of_the_possible(results, one) if wanted else []
     return [*lines, "", *losses(results, results.suite.cases, RIVALS)]
 
 

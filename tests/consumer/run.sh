@@ -75,7 +75,7 @@ case $step in
       exit 1
     fi
     # With link-time optimisation, which must not lose what only assembly speaks of.
-    build_project -D WEIR_SOURCE="$source" -D WEIR_WHOLE=ON -D WEIR_PRECOMPILE=ON \
+    build_project -D WEIR_SOURCE="$source" -D WEIR_UNITY=ON -D WEIR_PRECOMPILE=ON \
       -D CMAKE_BUILD_TYPE=Release -D CMAKE_INTERPROCEDURAL_OPTIMIZATION=ON
     ;;
   pkg_config)
