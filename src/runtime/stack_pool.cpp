@@ -19,8 +19,9 @@ namespace {
 
 /// A runtime's first stacks, left for the next one. Who starts many, one after the other, as
 /// explore() does, would have the kernel map and clear their pages each time: half of the time of a
-/// small schedule. There are at most 4 + 16 of them, of the usual size at most. With a sanitizer
-/// there is none: it is to see who comes back too late, and to forget what was there.
+/// small schedule. There are at most 4 + 16 of them, of the usual size at most. AddressSanitizer
+/// sees who comes back to them too late; with ThreadSanitizer there is none, which is to forget
+/// what was there.
 class kept_slabs {
  public:
   /// Null: there is none like it. (Who finds another here does not wait: it may be the thread of a
@@ -30,15 +31,20 @@ class kept_slabs {
     if (!lock || !is_small(count, stack_size)) return nullptr;
     slab& s = place(count);
     if (s.count != count || s.stack_size != stack_size) return nullptr;
+    mark(s, false);
     return std::exchange(s, {}).base;
   }
   /// Instead of another, if there is one: the next will want what the last one had.
   void give(std::byte* base, std::size_t count, std::size_t stack_size) noexcept {
     slab old{base, count, stack_size};
     if (const std::unique_lock lock(m_, std::try_to_lock); lock && is_small(count, stack_size)) {
+      mark(old, true);
       std::swap(old, place(count));
     }
-    if (old.base != nullptr) port::unmap_stacks(old.base, old.count, old.stack_size);
+    if (old.base == nullptr) return;
+    // The frames that ended there left their marks; the kernel may hand the addresses out again.
+    mark(old, false);
+    port::unmap_stacks(old.base, old.count, old.stack_size);
   }
 
  private:
@@ -49,11 +55,21 @@ class kept_slabs {
   };
   static constexpr std::size_t most = 16;
   static constexpr std::size_t bytes_max = std::size_t{4} << 20U;
-  [[nodiscard]] static bool is_small(std::size_t count, std::size_t stack_size) noexcept {
-#if defined(WEIR_ASAN) || defined(WEIR_TSAN)
+  [[nodiscard]] static bool is_small([[maybe_unused]] std::size_t count,
+                                     [[maybe_unused]] std::size_t stack_size) noexcept {
+#if defined(WEIR_TSAN)
     return false;
 #else
     return count <= most && stack_size <= bytes_max / count;
+#endif
+  }
+  static void mark([[maybe_unused]] const slab& s, [[maybe_unused]] bool out_of_use) noexcept {
+#if defined(WEIR_ASAN)
+    if (out_of_use) {
+      __asan_poison_memory_region(s.base, s.count * s.stack_size);
+    } else {
+      __asan_unpoison_memory_region(s.base, s.count * s.stack_size);
+    }
 #endif
   }
   [[nodiscard]] slab& place(std::size_t count) noexcept { return slabs_[count <= 4 ? 0 : 1]; }
@@ -83,10 +99,6 @@ void stack_pool::find_leaks_in([[maybe_unused]] const slab& s, [[maybe_unused]] 
 stack_pool::~stack_pool() {
   if (leaked_) return;
   for (const slab& s : slabs_) {
-#if defined(WEIR_ASAN)
-    // The frames that ended there left their marks; the kernel may hand the addresses out again.
-    __asan_unpoison_memory_region(s.base, s.count * stack_size_);
-#endif
     find_leaks_in(s, false);
     left_behind.give(s.base, s.count, stack_size_);
   }
