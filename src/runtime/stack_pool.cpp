@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "port/stack_memory.hpp"
+#include "runtime/sanitizer.hpp"
 
 #if defined(WEIR_ASAN)
 #include <sanitizer/asan_interface.h>
@@ -55,13 +56,8 @@ class kept_slabs {
   };
   static constexpr std::size_t most = 16;
   static constexpr std::size_t bytes_max = std::size_t{4} << 20U;
-  [[nodiscard]] static bool is_small([[maybe_unused]] std::size_t count,
-                                     [[maybe_unused]] std::size_t stack_size) noexcept {
-#if defined(WEIR_TSAN)
-    return false;
-#else
-    return count <= most && stack_size <= bytes_max / count;
-#endif
+  [[nodiscard]] static bool is_small(std::size_t count, std::size_t stack_size) noexcept {
+    return !with_tsan && count <= most && stack_size <= bytes_max / count;
   }
   static void mark([[maybe_unused]] const slab& s, [[maybe_unused]] bool out_of_use) noexcept {
 #if defined(WEIR_ASAN)
