@@ -33,7 +33,7 @@ POOL_SUITES = ("pool_pool_test", "pool_pool_inbox_test", "pool_pool_rare_test",
                "pool_process_stages_test", "pool_process_ends_test",
                "pool_pool_conservation_test", "pool_job_inbox_test", "pool_handful_test",
                "pool_stoppable_count_test", "limit_test", "pool_future_context_test",
-               "pool_pool_memory_test", "pool_memory_bound_test",
+               "pool_pool_memory_test", "pool_memory_bound_test", "pool_room_forecast_test",
                "pool_pool_last_handle_test", "pool_pool_ends_test")
 LISTS = {"list.txt": SUITES, "pool.txt": POOL_SUITES}
 DETERMINISTIC = "*seeds*:exhaustive.*"
