@@ -338,16 +338,6 @@ TEST(limit_wait_test, a_limit_may_go_while_its_timer_fires) {
 
 // ---- arguments ----------------------------------------------------------------------------------
 
-template <class F>
-std::string refusal(F f) {
-  try {
-    f();
-  } catch (const std::invalid_argument& e) {
-    return e.what();
-  }
-  return "";
-}
-
 TEST(limit_argument_test, a_bad_argument_is_named_with_its_remedy) {
   const double infinity = std::numeric_limits<double>::infinity();
   for (const double rate : {0.0, -1.0, std::nan(""), infinity, 1e10, 1e-10, -0.0}) {

@@ -14,9 +14,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 #include <weir/testing.hpp>
 #include <weir/weir.hpp>
@@ -43,15 +45,29 @@ inline int turns(int n) {
   return sanitized ? std::max(n / 10, 1) : n;
 }
 
-/// What f throws, by its code; none if it returns.
-template <class F>
-std::error_code error_of(F f) {
+/// What f throws, if that is an E; none if it returns.
+template <class E, class F>
+std::optional<E> thrown_by(F f) {
   try {
     f();
-  } catch (const std::system_error& e) {
-    return e.code();
+  } catch (const E& e) {
+    return e;
   }
-  return {};
+  return std::nullopt;
+}
+
+/// The code with which f fails; none if it returns.
+template <class F>
+std::error_code error_of(F f) {
+  const auto e = thrown_by<std::system_error>(std::move(f));
+  return e ? e->code() : std::error_code();
+}
+
+/// What f says of an argument that it refuses; nothing if it returns.
+template <class F>
+std::string refusal(F f) {
+  const auto e = thrown_by<std::invalid_argument>(std::move(f));
+  return e ? e->what() : "";
 }
 
 /// Keeps its processor for so long.

@@ -418,13 +418,8 @@ TEST(pool_host_test, threads_are_threads_with_names_and_places) {
 }
 
 TEST(pool_options_test, what_makes_no_sense_is_named) {
-  const auto message = [](pool_options o) -> std::string {
-    try {
-      const pool<> p{std::move(o)};
-    } catch (const std::invalid_argument& e) {
-      return e.what();
-    }
-    return "";
+  const auto message = [](pool_options o) {
+    return refusal([&] { const pool<> p{std::move(o)}; });
   };
   EXPECT_NE(message({.workers = -1}).find("workers -1"), std::string::npos);
   EXPECT_NE(message({.workers = std::int64_t{1} << 62}).find("workers"), std::string::npos);

@@ -169,14 +169,7 @@ TEST(process_batch_size, that_can_not_be_is_named) {
   const auto with = [](process_options o) {
     for_each(background(), numbers(1), std::move(o), same);
   };
-  const auto message = [&](process_options o) {
-    try {
-      with(std::move(o));
-    } catch (const std::invalid_argument& e) {
-      return std::string(e.what());
-    }
-    return std::string();
-  };
+  const auto message = [&](process_options o) { return refusal([&] { with(std::move(o)); }); };
   for (const std::int64_t batch : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{65'537},
                                    std::numeric_limits<std::int64_t>::max()}) {
     EXPECT_NE(message({.batch = batch}).find("batch " + std::to_string(batch)), std::string::npos);

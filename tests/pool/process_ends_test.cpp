@@ -322,24 +322,16 @@ TEST(process_outcome, can_be_copied_if_its_value_can) {
 // ---- sizes --------------------------------------------------------------------------------------
 
 TEST(process_sizes, that_no_memory_can_hold_are_named) {
-  const auto message = [](auto make) -> std::string {
-    try {
-      make();
-    } catch (const std::invalid_argument& e) {
-      return e.what();
-    }
-    return "nothing";
-  };
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
   for (const std::int64_t n : {std::int64_t{10'000'000'000'000}, most / 4, most}) {
     if (sanitized && n < most / 4) continue;  // a sanitizer's allocator ends the program instead
     const std::string number = std::to_string(n);
     const auto queue = [&] { (void)process(background(), numbers(1), {.queue = n}, same); };
-    EXPECT_NE(message(queue).find("queue " + number), std::string::npos) << message(queue);
+    EXPECT_NE(refusal(queue).find("queue " + number), std::string::npos) << refusal(queue);
     const auto window = [&] {
       (void)process_ordered(background(), numbers(1), {.window = n}, same);
     };
-    EXPECT_NE(message(window).find("window " + number), std::string::npos) << message(window);
+    EXPECT_NE(refusal(window).find("window " + number), std::string::npos) << refusal(window);
   }
 }
 
