@@ -28,6 +28,13 @@ def waits_of(pid):
     return " ".join(places)
 
 
+def signals_of(pid, field):
+    """The numbers of the signals in one of the kernel's sets for it: ShdPnd, SigBlk..."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        mask = next(int(line.split()[1], 16) for line in file if line.startswith(field + ":"))
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
+
+
 def adopt_orphans(yes=1):
     """Gives the orphans among its offspring to this process, or to the program that it becomes."""
     pr_set_child_subreaper = 36
@@ -89,6 +96,9 @@ class Stop(ToolTest):
             source, sink = os.pipe()
             both = [self.start("-j1", "--", "true", stdin=source) for _ in range(2)]
             os.close(source)
+            for weir in both:  # all lines may be the other's, before this one hears signals
+                wait_until(lambda pid=weir.pid: signal.SIGINT in signals_of(pid, "SigBlk"),
+                           "it takes its signals itself")
             for _ in range(20):
                 os.write(sink, b"x\n")
                 wait_until(lambda: not unread(sink), "the line is read")
@@ -117,22 +127,16 @@ class Stop(ToolTest):
     def test_a_second_interrupt_kills_at_once(self):
         weir = self.start_jobs(STUBBORN, "--grace", "3600")
         weir.send_signal(signal.SIGINT)
-        wait_until(lambda: not self.pending(weir.pid), "the first signal is taken")
+        wait_until(lambda: not signals_of(weir.pid, "ShdPnd"), "the first signal is taken")
         weir.send_signal(signal.SIGINT)
         self.assertEqual(weir.wait(timeout=PATIENCE), 130)
         self.assert_no_child_is_left()
-
-    @staticmethod
-    def pending(pid):
-        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
-            fields = dict(line.split(":\t") for line in file if ":\t" in line)
-        return int(fields["ShdPnd"], 16) != 0
 
     def test_a_third_interrupt_leaves_at_once_though_nobody_reads(self):
         script = "head -c 10000000 /dev/zero; echo $$ >> {0}/pids; test {{}} = x || sleep 1000"
         weir = self.start_jobs(script, "--grace", "3600", jobs=1)
         for _ in range(3):
-            wait_until(lambda: not self.pending(weir.pid), "the signal before it is taken")
+            wait_until(lambda: not signals_of(weir.pid, "ShdPnd"), "the signal before it is taken")
             weir.send_signal(signal.SIGINT)
         self.assertEqual(weir.wait(timeout=PATIENCE), 130)
 
@@ -155,7 +159,7 @@ class Stop(ToolTest):
             for _ in range(signals):
                 weir.send_signal(signal.SIGINT)
                 wait_until(lambda weir=weir: weir.poll() is not None or
-                           not self.pending(weir.pid), "the signal is taken")
+                           not signals_of(weir.pid, "ShdPnd"), "the signal is taken")
             self.assertIn(weir.wait(timeout=PATIENCE), (130, -signal.SIGINT))
         os.close(full)
 
@@ -198,7 +202,7 @@ class Stop(ToolTest):
         pid = self.lines_of(f"{self.folder}/pids", 1, weir)[0]
         wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the job is reaped")
         weir.send_signal(signal.SIGINT)
-        wait_until(lambda: not self.pending(weir.pid), "the signal is taken")
+        wait_until(lambda: not signals_of(weir.pid, "ShdPnd"), "the signal is taken")
         out, err = weir.communicate(timeout=PATIENCE)
         self.assertEqual((weir.returncode, out.replace(b"\0", b"")), (130, b"precious\n"))
         self.assertIn(b"weir: job 2 failed: killed by SIGSEGV: ", err)
