@@ -5,6 +5,7 @@
 #include "support.hpp"
 
 #include <cmath>
+#include <cstdlib>
 
 namespace {
 

@@ -4,13 +4,11 @@
 // as both in turn, on runtimes of different sizes, or under many schedules of a deterministic one;
 // and waiting for a condition without a fixed sleep.
 
-#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -78,10 +76,7 @@ inline void compute_for(std::chrono::nanoseconds time) {
 }
 
 /// WEIR_SEEDS, or a thousand; fewer under a sanitizer.
-inline std::uint64_t seeds_wanted() {
-  if (const char* wanted = std::getenv("WEIR_SEEDS")) return std::strtoull(wanted, nullptr, 10);
-  return sanitized ? 100 : 1000;
-}
+std::uint64_t seeds_wanted();
 
 /// How a rule's functions are run: as tasks, as plain threads, as both in turn, or as tasks of a
 /// deterministic runtime under many schedules.
@@ -91,58 +86,23 @@ struct setting {
   int carriers;
 };
 
-inline std::string name_of(const testing::TestParamInfo<setting>& info) {
-  const char* names[] = {"tasks", "threads", "mixed", "seeds"};
-  return std::string(names[info.param.who]) + "_" + std::to_string(info.param.carriers);
-}
+std::string name_of(const testing::TestParamInfo<setting>& info);
 
-inline const auto all_settings = testing::Values(
-    setting{setting::tasks, 1}, setting{setting::tasks, 2}, setting{setting::tasks, 8},
-    setting{setting::threads, 1}, setting{setting::mixed, 1}, setting{setting::mixed, 2},
-    setting{setting::mixed, 8}, setting{setting::seeds, 1});
+/// All of them, as testing::Values() gives them. (To make that in each program took a second of the
+/// compiler's time.)
+testing::internal::ParamGenerator<setting> all_settings();
 
 /// Runs functions beside each other; join() waits for all of them.
 class crew {
  public:
-  explicit crew(setting s) : setting_(s) {
-    if (s.who != setting::seeds) rt_.emplace(weir::runtime_options{.carriers = s.carriers});
-  }
+  explicit crew(setting s);
   ~crew() { join(); }
 
-  void spawn(std::function<void()> f) {
-    const bool thread =
-        setting_.who == setting::threads || (setting_.who == setting::mixed && spawned_ % 2 == 1);
-    ++spawned_;
-    if (thread) {
-      threads_.emplace_back(std::move(f));
-      return;
-    }
-    running_.add();
-    auto body = [f = std::move(f), running = running_]() mutable {
-      f();
-      f = nullptr;  // what it holds may refer to what is gone after join()
-      running.done();
-    };
-    if (rt_) {
-      rt_->go(std::move(body));
-    } else {
-      weir::go(std::move(body));
-    }
-  }
-  void join() {
-    for (auto& t : threads_) t.join();
-    threads_.clear();
-    running_.wait();
-  }
+  void spawn(std::function<void()> f);
+  void join();
   [[nodiscard]] bool is_threads() const { return setting_.who == setting::threads; }
   /// Runs f where the setting says, and waits for it.
-  void run(std::function<void()> f) {
-    if (rt_ && setting_.who != setting::threads) {
-      rt_->run(f);
-    } else {
-      f();
-    }
-  }
+  void run(std::function<void()> f);
 
  private:
   setting setting_;
@@ -154,52 +114,18 @@ class crew {
 
 using rule = void (*)(crew&);
 
-/// Runs the rule under as many schedules as seeds() says; a failed EXPECT fails its schedule.
-inline void hold_under_seeds(rule body, weir::explore_options options = {}) {
-  std::string report;
-  {
-    testing::TestPartResultArray failures;
-    const testing::ScopedFakeTestPartResultReporter intercept(
-        testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &failures);
-    int seen = 0;
-    options.seeds = seeds_wanted();
-    options.quiet = true;
-    options.verdict = [&] {
-      if (failures.size() == seen) return std::string();
-      const testing::TestPartResult& first = failures.GetTestPartResult(seen);
-      seen = failures.size();
-      return std::string(first.file_name() != nullptr ? first.file_name() : "") + ":" +
-             std::to_string(first.line_number()) + ": " + first.message();
-    };
-    under_seeds = true;
-    try {
-      weir::explore(options, [&] {
-        crew c({setting::seeds, 1});
-        body(c);
-      });
-    } catch (const weir::schedule_failure& e) {
-      report = e.what();
-    }
-    under_seeds = false;
-  }
-  if (!report.empty()) ADD_FAILURE() << report;
-}
+/// Runs the rule under seeds_wanted() schedules; a failed EXPECT fails its schedule.
+void hold_under_seeds(rule body, weir::explore_options options = {});
 
-inline void hold(setting s, rule body) {
-  if (s.who == setting::seeds) {
-    hold_under_seeds(body);
-  } else {
-    crew c(s);
-    body(c);
-  }
-}
+/// Runs it in that setting.
+void hold(setting s, rule body);
 
 class everywhere : public testing::TestWithParam<setting> {};
 
 /// A suite of rules; and a rule, whose body, with `crew_` to run things on, is run in all settings.
 #define WEIR_RULES(suite)                        \
   class suite : public weir_test::everywhere {}; \
-  INSTANTIATE_TEST_SUITE_P(, suite, weir_test::all_settings, weir_test::name_of)
+  INSTANTIATE_TEST_SUITE_P(, suite, weir_test::all_settings(), weir_test::name_of)
 #define WEIR_RULE(suite, name)                                      \
   void rule_##name(weir_test::crew& crew_);                         \
   TEST_P(suite, name) { weir_test::hold(GetParam(), rule_##name); } \

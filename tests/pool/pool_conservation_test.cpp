@@ -3,6 +3,7 @@
 // policy. WEIR_LONG=1 in the environment makes it a million jobs a policy (`make long`).
 #include "support.hpp"
 
+#include <cstdlib>
 #include <random>
 
 namespace {

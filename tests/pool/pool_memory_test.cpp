@@ -5,6 +5,7 @@
 #include "support.hpp"
 
 #include <malloc.h>
+#include <cstdlib>
 
 #include <array>
 #include <fstream>
