@@ -45,6 +45,21 @@ struct key {
   bool operator==(const key&) const = default;
 };
 
+TEST(callback_test, may_be_what_can_only_be_moved) {
+  runtime rt{{.carriers = 2}};
+  rt.run([] {
+    const channel<int> ran{1};
+    auto [ctx, cancel] = with_cancel(background());
+    (void)after_func(ctx, [=, n = std::make_unique<int>(1)] { ran.send(*n); });
+    cancel();
+    EXPECT_EQ(ran.receive(), 1);
+    const timer t = after_func(1ms, [=, n = std::make_unique<int>(1)] { ran.send(++*n); });
+    EXPECT_EQ(ran.receive(), 2);
+    t.reset(1ms);
+    EXPECT_EQ(ran.receive(), 3);
+  });
+}
+
 TEST(callback_test, of_a_timer_is_copied_and_ends_in_tasks) {
   std::atomic<int> outside{0};
   {

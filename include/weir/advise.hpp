@@ -20,6 +20,8 @@
 #include <ranges>
 #include <string>
 
+#include "amount.hpp"
+
 namespace weir {
 
 /// How to run jobs.
@@ -34,9 +36,9 @@ struct advise_options {
   std::chrono::nanoseconds time = std::chrono::milliseconds(50);
   /// How many jobs can there be at once? No way is tried with more, and there are no more workers.
   /// 0: that is not known, so a task each is no answer.
-  std::int64_t jobs = 0;
+  amount jobs = 0;
   /// The most workers to propose: what the other side can bear.
-  int workers = 256;
+  amount workers = 256;
 };
 
 /// What advise() found. All times are means for one job.

@@ -40,6 +40,7 @@
 #include "detail/channel_core.hpp"
 #include "detail/duration.hpp"
 #include "detail/intrusive.hpp"
+#include "detail/shared_function.hpp"
 #include "error.hpp"
 
 namespace weir {
@@ -247,6 +248,10 @@ class after_func_handle {
 /// context that cannot be done. What f holds ends in that task, too. If that is as its runtime
 /// ends, f runs on the default one, and may do so after the end.
 after_func_handle after_func(const context& ctx, std::function<void()> f);
+template <detail::only_moves F>
+after_func_handle after_func(const context& ctx, F f) {
+  return after_func(ctx, detail::shared_function(std::move(f)));
+}
 
 }  // namespace weir
 

@@ -33,10 +33,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "amount.hpp"
 #include "context.hpp"
 #include "detail/duration.hpp"
 #include "detail/intrusive.hpp"
-#include "detail/to_int64.hpp"
 
 namespace weir {
 
@@ -82,11 +82,10 @@ class token_bucket : public detail::limit_handle {
  public:
   /// Throws std::invalid_argument unless the rate is within 1e-9 and 1e9 a second and the burst
   /// within 1 and 1e12.
-  template <class R, std::integral N>
+  template <class R>
     requires std::is_arithmetic_v<R>
-  token_bucket(R rate_per_second, N burst)
-      : limit_handle(detail::make_token_bucket(static_cast<double>(rate_per_second),
-                                               detail::to_int64(burst))) {}
+  token_bucket(R rate_per_second, amount burst)
+      : limit_handle(detail::make_token_bucket(static_cast<double>(rate_per_second), burst)) {}
 };
 
 /// At most `count` in any stretch of `duration` (from just after its beginning to its end), counted
@@ -103,10 +102,9 @@ class sliding_window : public detail::limit_handle {
  public:
   /// Throws std::invalid_argument unless the count is within 1 and 1e12 and the duration within
   /// 1 ns and ten years.
-  template <std::integral N, class Rep, class Period>
-  sliding_window(N count, std::chrono::duration<Rep, Period> duration)
-      : limit_handle(detail::make_sliding_window(detail::to_int64(count),
-                                                 detail::to_nanoseconds(duration))) {}
+  template <class Rep, class Period>
+  sliding_window(amount count, std::chrono::duration<Rep, Period> duration)
+      : limit_handle(detail::make_sliding_window(count, detail::to_nanoseconds(duration))) {}
 };
 
 /// What limits how often: its acquire(ctx) waits until once more is allowed; false if ctx was done

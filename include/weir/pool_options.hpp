@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "detail/to_int64.hpp"
+#include "amount.hpp"
 #include "limit.hpp"
 
 namespace weir {
@@ -67,8 +67,8 @@ enum class priority : std::uint8_t { high, normal, low };
 
 /// What a job takes of a budget. Both are the caller's estimate; 0 takes nothing.
 struct cost {
-  std::int64_t memory = 0;  ///< bytes
-  std::int64_t units = 0;   ///< anything else that is scarce: slots, requests, tokens
+  amount memory = 0;  ///< bytes
+  amount units = 0;   ///< anything else that is scarce: slots, requests, tokens
   friend constexpr bool operator==(const cost&, const cost&) = default;
 };
 
@@ -88,8 +88,8 @@ constexpr std::int64_t operator""_GiB(unsigned long long n) {
 /// Let the pool find the number of workers, between the two: it grows while jobs are queued, CPUs
 /// are idle and throughput follows (src/pool/sizing.hpp). For work that waits as well as computes.
 struct adaptive {
-  int min = 1;
-  int max = 64;
+  amount min = 1;
+  amount max = 64;
 };
 
 /// How many workers: a number, weir::adaptive, or (the default, 0) as many as this process may use
@@ -97,8 +97,7 @@ struct adaptive {
 class worker_count {
  public:
   worker_count() = default;
-  worker_count(std::integral auto n)  // NOLINT: `.workers = 8`
-      : min_(detail::to_int64(n)), max_(min_) {}
+  worker_count(std::integral auto n) : min_(amount(n)), max_(min_) {}      // NOLINT: `.workers = 8`
   worker_count(adaptive a) : min_(a.min), max_(a.max), adaptive_(true) {}  // NOLINT: as above
   [[nodiscard]] std::int64_t min() const noexcept { return min_; }
   [[nodiscard]] std::int64_t max() const noexcept { return max_; }
@@ -144,7 +143,7 @@ struct retry_policy {
 /// always run, so that the pool gets on.
 struct memory_brake {
   /// Bytes that must be free to be had before another job starts; 0: off.
-  std::int64_t min_available = 0;
+  amount min_available = 0;
   /// The share of time, in percent, in which somebody waited for memory over the last ten seconds
   /// (Linux: memory.pressure, some avg10) above which no other job starts; 0: off.
   double max_pressure = 0;
@@ -164,7 +163,7 @@ struct job_options {
 struct pool_options {
   worker_count workers = {};
   /// Jobs that may wait; 0: none, a job is handed to a worker or not taken.
-  std::int64_t queue = 1024;
+  amount queue = 1024;
   /// What the jobs that wait may cost in all; 0: no such bound. A job that costs more than all of
   /// it is refused.
   weir::cost queue_cost = {};

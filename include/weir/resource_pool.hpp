@@ -23,7 +23,6 @@
 // wait. Cost: lending and giving back take one short lock each.
 
 #include <chrono>
-#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -31,10 +30,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "amount.hpp"
 #include "context.hpp"
 #include "detail/duration.hpp"
 #include "detail/resource_core.hpp"
-#include "detail/to_int64.hpp"
 #include "error.hpp"
 #include "go.hpp"
 
@@ -110,7 +109,7 @@ class resource_pool {
   /// negative.
   template <class F>
     requires std::is_invocable_r_v<T, F&> || std::is_invocable_r_v<T, F&, const context&>
-  resource_pool(std::int64_t n, F factory, options o = {}) {
+  resource_pool(amount n, F factory, options o = {}) {
     detail::check_callable(factory, "resource_pool");
     std::function<T(const context&)> make;
     if constexpr (std::is_invocable_r_v<T, F&, const context&>) {
@@ -121,10 +120,6 @@ class resource_pool {
     const detail::resource_limits limits{n, o.check_after, o.max_idle, o.max_lifetime};
     state_ = detail::make_ref<state>(limits, std::move(make), std::move(o.check));
   }
-  template <detail::other_integer N, class F>
-    requires std::is_invocable_r_v<T, F&> || std::is_invocable_r_v<T, F&, const context&>
-  resource_pool(N n, F factory, options o = {})
-      : resource_pool(detail::to_int64(n), std::move(factory), std::move(o)) {}
 
   /// Waits until one is free, or may be made. Throws std::system_error with errc::closed if the
   /// pool is, and what the factory throws.

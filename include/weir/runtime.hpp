@@ -21,6 +21,7 @@
 #include <string_view>
 #include <utility>
 
+#include "amount.hpp"
 #include "context.hpp"
 #include "go.hpp"
 
@@ -37,7 +38,7 @@ struct runtime_options {
   /// Carrier threads; 0: WEIR_CARRIERS, or else the CPUs that this process may really use: its
   /// affinity mask and its cgroup's quota (v1 and v2, rounded up), never less than one. At most
   /// 1024.
-  int carriers = 0;
+  amount carriers = 0;
   /// Address space for each task's stack, rounded up to pages; 16 KiB to 1 GiB. Raise it for deep
   /// recursion: only touched pages cost memory.
   std::size_t stack_size = std::size_t{256} * 1024;

@@ -11,7 +11,6 @@
 //
 // Thread safety: every method may be called by any task or thread at any time.
 
-#include <concepts>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -19,9 +18,9 @@
 #include <optional>
 #include <utility>
 
+#include "amount.hpp"
 #include "context.hpp"
 #include "detail/intrusive.hpp"
-#include "detail/to_int64.hpp"
 #include "detail/waiter.hpp"
 #include "go.hpp"
 
@@ -94,9 +93,7 @@ class mutex {
 class semaphore {
  public:
   /// Throws std::invalid_argument if n is negative.
-  explicit semaphore(std::int64_t n);
-  template <detail::other_integer N>
-  explicit semaphore(N n) : semaphore(detail::to_int64(n)) {}
+  explicit semaphore(amount n);
   /// Blocks until n are there, and takes them. Throws std::invalid_argument if n is negative or
   /// more than the semaphore has in all: it would wait for ever.
   void acquire(std::int64_t n = 1) const;

@@ -24,6 +24,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "amount.hpp"
 #include "context.hpp"
 #include "go.hpp"
 
@@ -32,7 +33,7 @@ namespace weir {
 struct task_group_options {
   /// How many tasks of the group may run at once; 0: as many as there are. Negative throws
   /// std::invalid_argument.
-  std::int64_t limit = 0;
+  amount limit = 0;
 };
 
 namespace detail {

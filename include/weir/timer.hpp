@@ -21,6 +21,7 @@
 #include "context.hpp"
 #include "detail/duration.hpp"
 #include "detail/intrusive.hpp"
+#include "detail/shared_function.hpp"
 #include "go.hpp"
 
 namespace weir {
@@ -91,6 +92,10 @@ template <class Rep, class Period>
 timer after_func(std::chrono::duration<Rep, Period> d, std::function<void()> f) {
   detail::check_callable(f, "after_func");
   return timer(detail::to_nanoseconds(d), std::move(f));
+}
+template <class Rep, class Period, detail::only_moves F>
+timer after_func(std::chrono::duration<Rep, Period> d, F f) {
+  return after_func(d, detail::shared_function(std::move(f)));
 }
 
 }  // namespace weir

@@ -4,6 +4,7 @@
 // pool_coroutine.hpp), which cost the compiler time. Each header can be read, and included, alone.
 
 #include "advise.hpp"         // is a pool worth it?
+#include "amount.hpp"         // what options count in
 #include "channel.hpp"        // typed queues between tasks and threads
 #include "context.hpp"        // cancellation, deadlines, values
 #include "debug.hpp"          // who waits for what

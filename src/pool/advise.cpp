@@ -124,7 +124,7 @@ void try_ways(const advise_options& o, advice& a) {
   const double per_cpu = a.wall / std::max(a.cpu, nanoseconds(1));
   const double wanted = std::ceil(static_cast<double>(cpus) * per_cpu - 0.05);
   constexpr std::int64_t most_tasks = 10'000;
-  const std::int64_t at_once = o.jobs > 0 ? std::min(o.jobs, most_tasks) : most_tasks;
+  const std::int64_t at_once = o.jobs > 0 ? std::min<std::int64_t>(o.jobs, most_tasks) : most_tasks;
   const auto most = static_cast<double>(std::min<std::int64_t>(o.workers, at_once));
   a.workers = static_cast<int>(std::clamp(wanted, 1.0, most));
   a.in_loop = a.wall;

@@ -64,13 +64,19 @@ class carrier;
 // Sums of what nobody bounds may be larger than there are numbers: they wrap around, and come back
 // as they went.
 inline void add(cost& sum, const cost& c) noexcept {
-  (void)__builtin_add_overflow(sum.memory, c.memory, &sum.memory);
-  (void)__builtin_add_overflow(sum.units, c.units, &sum.units);
+  const auto one = [](std::int64_t a, std::int64_t b) {
+    (void)__builtin_add_overflow(a, b, &a);
+    return a;
+  };
+  sum = {.memory = one(sum.memory, c.memory), .units = one(sum.units, c.units)};
 }
 
 inline void subtract(cost& sum, const cost& c) noexcept {
-  (void)__builtin_sub_overflow(sum.memory, c.memory, &sum.memory);
-  (void)__builtin_sub_overflow(sum.units, c.units, &sum.units);
+  const auto one = [](std::int64_t a, std::int64_t b) {
+    (void)__builtin_sub_overflow(a, b, &a);
+    return a;
+  };
+  sum = {.memory = one(sum.memory, c.memory), .units = one(sum.units, c.units)};
 }
 
 /// What became of an attempt.

@@ -44,7 +44,7 @@ int checked_carriers(const runtime_options& options) {
     }
     return 1;
   }
-  return options.carriers == 0 ? default_carriers() : options.carriers;
+  return options.carriers == 0 ? default_carriers() : static_cast<int>(options.carriers);
 }
 
 std::size_t checked_stack_size(const runtime_options& options) {

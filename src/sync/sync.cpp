@@ -263,7 +263,7 @@ bool acquire_from(semaphore_state& s, std::int64_t n, const context* until) {
 
 }  // namespace
 
-semaphore::semaphore(std::int64_t n) {
+semaphore::semaphore(amount n) {
   check_amount(n, "a total");
   state_ = make_ref<semaphore_state>(n);
 }

@@ -27,6 +27,7 @@ HEIGHT = {room: height for height, room in enumerate(ROOMS)}
 # the highest room that they include something of.
 PUBLIC = {
     "version.hpp": "port",
+    "amount.hpp": "port",
     "error.hpp": "port",
     "runtime.hpp": "runtime",
     "go.hpp": "runtime",

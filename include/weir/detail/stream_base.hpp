@@ -23,16 +23,16 @@ struct process_options {
   worker_count workers = {};
   /// Jobs that may wait, and, unless in order, results that may: so much the source may be ahead of
   /// the workers, and they of the loop.
-  std::int64_t queue = 64;
+  amount queue = 64;
   /// In order: how many jobs, from the one the loop waits for, may be under way or done; 0: as many
   /// as there are workers and places in the queue.
-  std::int64_t window = 0;
+  amount window = 0;
   /// Jobs that go to a worker together and run one after the other; for jobs so small that their
   /// way costs more than they do (docs/guide.md). Of a channel or a stream as many as are there, of
   /// a range always so many, however long it takes to give them. `queue` and stats() count batches
   /// then. A job must not wait for what one behind it does. Timeouts, retries and rates are each
   /// job's: not with more than 1. At most 65,536.
-  std::int64_t batch = 1;
+  amount batch = 1;
   weir::on_error on_error = weir::on_error::fail_fast;
   std::chrono::nanoseconds timeout{0};
   retry_policy retry = {};
