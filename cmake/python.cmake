@@ -4,6 +4,9 @@
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_Interpreter_FOUND)
   execute_process(COMMAND "${Python3_EXECUTABLE}" -c "import sys; print(sys.executable)"
-    OUTPUT_VARIABLE Python3_EXECUTABLE OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-  set_target_properties(Python3::Interpreter PROPERTIES IMPORTED_LOCATION "${Python3_EXECUTABLE}")
+    OUTPUT_VARIABLE what_it_runs OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(what_it_runs AND EXISTS "${what_it_runs}")
+    set(Python3_EXECUTABLE "${what_it_runs}")
+    set_target_properties(Python3::Interpreter PROPERTIES IMPORTED_LOCATION "${what_it_runs}")
+  endif()
 endif()

@@ -60,6 +60,17 @@ TEST(callback_test, may_be_what_can_only_be_moved) {
   });
 }
 
+TEST(callback_test, that_is_empty_is_refused_also_if_it_can_only_be_moved) {
+  struct empty {
+    std::unique_ptr<int> held;
+    void operator()() const {}
+    bool operator==(std::nullptr_t) const { return true; }
+  };
+  auto [ctx, cancel] = with_cancel(background());
+  EXPECT_THROW((void)after_func(ctx, empty()), std::invalid_argument);
+  EXPECT_THROW((void)after_func(1ms, empty()), std::invalid_argument);
+}
+
 TEST(callback_test, of_a_timer_is_copied_and_ends_in_tasks) {
   std::atomic<int> outside{0};
   {

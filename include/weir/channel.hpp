@@ -39,6 +39,7 @@
 #include <utility>
 #include <variant>
 
+#include "amount.hpp"
 #include "context.hpp"
 #include "detail/channel_core.hpp"
 #include "detail/channel_elements.hpp"
@@ -371,6 +372,8 @@ class channel : public detail::channel_handle<T>,
   explicit channel(Int capacity)
       : detail::channel_handle<T>(
             detail::make_ref<detail::channel_state<T>>(detail::checked_capacity(capacity))) {}
+  template <std::same_as<amount> A>  // and not what {} might be as well
+  explicit channel(A capacity) : channel(std::int64_t{capacity}) {}
 
   operator sender<T>() const { return sender<T>(this->state_); }      // NOLINT: as in Go
   operator receiver<T>() const { return receiver<T>(this->state_); }  // NOLINT: as in Go

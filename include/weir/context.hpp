@@ -246,11 +246,11 @@ class after_func_handle {
 
 /// Runs f once, in a task of its own, when ctx is done; at once if it is already. Never for a
 /// context that cannot be done. What f holds ends in that task, too. If that is as its runtime
-/// ends, f runs on the default one, and may do so after the end.
+/// ends, f runs on the default one, and may do so after the end. f may be what can only be moved.
 after_func_handle after_func(const context& ctx, std::function<void()> f);
 template <detail::only_moves F>
 after_func_handle after_func(const context& ctx, F f) {
-  return after_func(ctx, detail::shared_function(std::move(f)));
+  return after_func(ctx, detail::shared_function(std::move(f), "after_func"));
 }
 
 }  // namespace weir

@@ -47,11 +47,11 @@ class limit_handle {
  public:
   /// Blocks until n are allowed, and takes them. Throws std::invalid_argument if n is negative or
   /// more than can ever be allowed at once.
-  void acquire(std::int64_t n = 1) const;
+  void acquire(amount n = 1) const;
   /// As acquire(); false, and nothing taken, when ctx is done first. Looks at ctx first.
-  [[nodiscard]] bool acquire(const context& ctx, std::int64_t n = 1) const;
+  [[nodiscard]] bool acquire(const context& ctx, amount n = 1) const;
   /// Takes n if they are allowed now and nobody waits; never blocks.
-  [[nodiscard]] bool try_acquire(std::int64_t n = 1) const;
+  [[nodiscard]] bool try_acquire(amount n = 1) const;
   friend bool operator==(const limit_handle& a, const limit_handle& b) noexcept {
     return a.state_ == b.state_;
   }
@@ -83,7 +83,7 @@ class token_bucket : public detail::limit_handle {
   /// Throws std::invalid_argument unless the rate is within 1e-9 and 1e9 a second and the burst
   /// within 1 and 1e12.
   template <class R>
-    requires std::is_arithmetic_v<R>
+    requires std::is_arithmetic_v<R> || std::same_as<R, amount>
   token_bucket(R rate_per_second, amount burst)
       : limit_handle(detail::make_token_bucket(static_cast<double>(rate_per_second), burst)) {}
 };

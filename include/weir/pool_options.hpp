@@ -97,7 +97,9 @@ struct adaptive {
 class worker_count {
  public:
   worker_count() = default;
-  worker_count(std::integral auto n) : min_(amount(n)), max_(min_) {}      // NOLINT: `.workers = 8`
+  template <detail::countable N>
+  worker_count(N n) : worker_count(amount(n)) {}                           // NOLINT: `.workers = 8`
+  worker_count(amount n) : min_(n), max_(n) {}                             // NOLINT: as above
   worker_count(adaptive a) : min_(a.min), max_(a.max), adaptive_(true) {}  // NOLINT: as above
   [[nodiscard]] std::int64_t min() const noexcept { return min_; }
   [[nodiscard]] std::int64_t max() const noexcept { return max_; }
@@ -129,7 +131,7 @@ class retry_test : public std::function<bool(const std::exception_ptr&)> {
 /// all of it) so that jobs that failed together do not come back together. No worker is held while
 /// a job waits, but its place in the queue is, so what waits is bounded, too.
 struct retry_policy {
-  int attempts = 1;  ///< in all; 1: no retry
+  amount attempts = 1;  ///< in all; 1: no retry
   std::chrono::nanoseconds first = std::chrono::milliseconds(100);
   std::chrono::nanoseconds max = std::chrono::seconds(30);
   double factor = 2;

@@ -34,7 +34,7 @@ class wait_group {
   /// Adds n (which may be negative) to the number that is waited for; at 0 every waiter is
   /// released. Throws std::logic_error, and changes nothing, if the count would be negative or
   /// overflow. Add before the work starts, not inside it: the waiter might come first.
-  void add(std::int64_t n = 1) const;
+  void add(amount n = 1) const;
   /// add(-1).
   void done() const { add(-1); }
   /// Blocks until the count is 0.
@@ -96,14 +96,14 @@ class semaphore {
   explicit semaphore(amount n);
   /// Blocks until n are there, and takes them. Throws std::invalid_argument if n is negative or
   /// more than the semaphore has in all: it would wait for ever.
-  void acquire(std::int64_t n = 1) const;
+  void acquire(amount n = 1) const;
   /// As acquire(); false, and nothing taken, when ctx is done first. More than there is in all
   /// waits for ctx, as in Go.
-  [[nodiscard]] bool acquire(const context& ctx, std::int64_t n = 1) const;
+  [[nodiscard]] bool acquire(const context& ctx, amount n = 1) const;
   /// Takes n if they are there and nobody waits; never blocks.
-  [[nodiscard]] bool try_acquire(std::int64_t n = 1) const;
+  [[nodiscard]] bool try_acquire(amount n = 1) const;
   /// Gives n back. Throws std::logic_error, and changes nothing, if more than were taken.
-  void release(std::int64_t n = 1) const;
+  void release(amount n = 1) const;
   /// How many are free now.
   [[nodiscard]] std::int64_t available() const noexcept;
 

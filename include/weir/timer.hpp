@@ -87,7 +87,7 @@ class ticker : public detail::timer_handle {
 /// Runs f in a task of its own, `d` from now: f itself, not a copy. stop() keeps it from starting,
 /// and does not wait for it; reset() starts it (again), also while it runs: two tasks may be in it
 /// then. Unlike a timer it fires even if no handle is left. Without memory for a task it runs on
-/// the carrier.
+/// the carrier. f may be what can only be moved.
 template <class Rep, class Period>
 timer after_func(std::chrono::duration<Rep, Period> d, std::function<void()> f) {
   detail::check_callable(f, "after_func");
@@ -95,7 +95,7 @@ timer after_func(std::chrono::duration<Rep, Period> d, std::function<void()> f) 
 }
 template <class Rep, class Period, detail::only_moves F>
 timer after_func(std::chrono::duration<Rep, Period> d, F f) {
-  return after_func(d, detail::shared_function(std::move(f)));
+  return after_func(d, detail::shared_function(std::move(f), "after_func"));
 }
 
 }  // namespace weir

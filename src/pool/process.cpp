@@ -45,12 +45,12 @@ std::uint64_t window_for(const process_options& o, bool ordered) {
   }
   if (!ordered) return 0;
   if (o.window > 0) return static_cast<std::uint64_t>(o.window);
+  (void)checked(pool_for(o));  // before they are added up
   const std::int64_t workers =
       o.workers.is_adaptive() ? o.workers.max() : std::int64_t{first_workers(o.workers)};
   // All batches that can be on their way; but the window is memory, and batches can be smaller.
   constexpr std::uint64_t enough = 16'384;
-  const auto jobs = static_cast<std::uint64_t>(workers) +
-                    static_cast<std::uint64_t>(std::max<std::int64_t>(o.queue, 0));
+  const auto jobs = static_cast<std::uint64_t>(workers) + static_cast<std::uint64_t>(o.queue);
   return jobs >= enough ? jobs : std::min(enough, jobs * batch_for(o));
 }
 

@@ -438,20 +438,20 @@ limit_state& as_limit(const ref<shared_object>& r) noexcept {
 
 }  // namespace
 
-void limit_handle::acquire(std::int64_t n) const {
+void limit_handle::acquire(amount n) const {
   const auto keep = state_;
   as_limit(keep).check(n, "acquire");
   (void)as_limit(keep).acquire(n, nullptr);
 }
 
-bool limit_handle::acquire(const context& ctx, std::int64_t n) const {
+bool limit_handle::acquire(const context& ctx, amount n) const {
   as_limit(state_).check(n, "acquire");
   if (ctx.cancelled()) return false;
   const auto keep = state_;
   return as_limit(keep).acquire(n, &ctx);
 }
 
-bool limit_handle::try_acquire(std::int64_t n) const {
+bool limit_handle::try_acquire(amount n) const {
   as_limit(state_).check(n, "try_acquire");
   return as_limit(state_).try_acquire(n);
 }

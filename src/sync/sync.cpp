@@ -65,7 +65,7 @@ using namespace detail;
 
 wait_group::wait_group() : state_(make_ref<wait_group_state>()) {}
 
-void wait_group::add(std::int64_t n) const {
+void wait_group::add(amount n) const {
   interruption_point("wait_group add");
   auto& s = as<wait_group_state>(state_);
   wake_batch wakes;
@@ -268,16 +268,16 @@ semaphore::semaphore(amount n) {
   state_ = make_ref<semaphore_state>(n);
 }
 
-void semaphore::acquire(std::int64_t n) const {
+void semaphore::acquire(amount n) const {
   (void)acquire_from(as<semaphore_state>(state_), n, nullptr);
 }
 
-bool semaphore::acquire(const context& ctx, std::int64_t n) const {
+bool semaphore::acquire(const context& ctx, amount n) const {
   check_amount(n, "acquire");
   return !ctx.cancelled() && acquire_from(as<semaphore_state>(state_), n, &ctx);
 }
 
-bool semaphore::try_acquire(std::int64_t n) const {
+bool semaphore::try_acquire(amount n) const {
   interruption_point("semaphore try_acquire");
   check_amount(n, "try_acquire");
   auto& s = as<semaphore_state>(state_);
@@ -287,7 +287,7 @@ bool semaphore::try_acquire(std::int64_t n) const {
   return true;
 }
 
-void semaphore::release(std::int64_t n) const {
+void semaphore::release(amount n) const {
   interruption_point("semaphore release");
   check_amount(n, "release");
   auto& s = as<semaphore_state>(state_);

@@ -333,6 +333,14 @@ TEST(process_sizes, that_no_memory_can_hold_are_named) {
     };
     EXPECT_NE(refusal(window).find("window " + number), std::string::npos) << refusal(window);
   }
+  for (const std::int64_t n : {most, std::int64_t{-1000}}) {  // and so before they are added up
+    const auto queue = [&] { (void)process_ordered(background(), numbers(1), {.queue = n}, same); };
+    EXPECT_NE(refusal(queue).find("queue " + std::to_string(n)), std::string::npos);
+    const auto workers = [&] {
+      (void)process_ordered(background(), numbers(1), {.workers = adaptive{.max = n}}, same);
+    };
+    EXPECT_NE(refusal(workers).find("workers adaptive{1, " + std::to_string(n)), std::string::npos);
+  }
 }
 
 }  // namespace

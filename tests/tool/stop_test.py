@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 
-from weir_process import PATIENCE, ToolTest, limited, main, state_of, unread, wait_until
+from weir_process import (PATIENCE, ToolTest, limited, main, of_threads, state_of, unread,
+                          wait_until)
 
 ENDLESS = "echo $$ >> {0}/pids; exec sleep 1000"
 STUBBORN = "trap '' TERM; echo $$ >> {0}/pids; while :; do sleep .05; done"
@@ -21,11 +22,7 @@ FAMILY = "sh -c 'echo $$ >> {0}/pids; sleep 1000; :' & echo $$ >> {0}/pids; wait
 
 def waits_of(pid):
     """The places in the kernel where its threads wait."""
-    places = []
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/wchan", encoding="ascii") as file:
-            places.append(file.read())
-    return " ".join(places)
+    return " ".join(of_threads(pid, "wchan"))
 
 
 def signals_of(pid, field):

@@ -47,13 +47,22 @@ def state_of(pid):
     return None if state in "ZX" else state
 
 
+def of_threads(pid, name):
+    """What /proc says so of each of its threads; one that ends meanwhile is left out."""
+    said = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/{name}", encoding="utf-8") as file:
+                said.append(file.read())
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return said
+
+
 def sleeps_of(pid):
     """How often its threads have gone to sleep."""
-    count = 0
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
-            count += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", file.read(), re.M)[1])
-    return count
+    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1])
+               for status in of_threads(pid, "status"))
 
 
 def kib_of(pid, field):
