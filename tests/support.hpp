@@ -88,8 +88,8 @@ struct setting {
 
 std::string name_of(const testing::TestParamInfo<setting>& info);
 
-/// All of them, as testing::Values() gives them. (To make that in each program took a second of the
-/// compiler's time.)
+/// All of them, as testing::Values() gives them. (To make the crew and these in each program took
+/// the compiler half a second.)
 testing::internal::ParamGenerator<setting> all_settings();
 
 /// Runs functions beside each other; join() waits for all of them.

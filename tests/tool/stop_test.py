@@ -11,8 +11,8 @@ import sys
 import tempfile
 import time
 
-from weir_process import (PATIENCE, ToolTest, limited, main, of_threads, state_of, unread,
-                          wait_until)
+from weir_process import (PATIENCE, ToolTest, limited, main, of_threads, state_of, status_of,
+                          unread, wait_until)
 
 ENDLESS = "echo $$ >> {0}/pids; exec sleep 1000"
 STUBBORN = "trap '' TERM; echo $$ >> {0}/pids; while :; do sleep .05; done"
@@ -27,8 +27,7 @@ def waits_of(pid):
 
 def signals_of(pid, field):
     """The numbers of the signals in one of the kernel's sets for it: ShdPnd, SigBlk..."""
-    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
-        mask = next(int(line.split()[1], 16) for line in file if line.startswith(field + ":"))
+    mask = int(status_of(pid, field), 16)
     return {number for number in range(1, 65) if mask >> (number - 1) & 1}
 
 

@@ -65,12 +65,17 @@ def sleeps_of(pid):
                for status in of_threads(pid, "status"))
 
 
-def kib_of(pid, field):
+def status_of(pid, field):
+    """The first word that /proc says of it under that name."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         for line in file:
             if line.startswith(field + ":"):
-                return int(line.split()[1])
+                return line.split()[1]
     raise AssertionError(f"no {field}")
+
+
+def kib_of(pid, field):
+    return int(status_of(pid, field))
 
 
 def unread(pipe):
